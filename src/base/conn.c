@@ -1,0 +1,313 @@
+#include "base/conn.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/sock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+struct chunk {
+	struct chunk *next;
+	char *data;
+	size_t size, sent;
+	int fds[SOCK_MAX_FDS];
+	size_t n_fds;
+};
+
+struct conn {
+	struct loop *loop;
+	int fd;
+	struct watch *watch;
+	const struct conn_limits *limits;
+	const struct conn_ops *ops;
+	void *data;
+	struct buf in;
+	int fds[SOCK_MAX_FDS];
+	size_t n_fds;
+	struct chunk *head, *tail;
+	size_t queued;
+	struct timer *line_timer, *idle_timer, *later;
+	bool held, flushing, closing, in_dispatch;
+};
+
+static void dispatch(struct conn *c);
+
+static void free_chunk(struct chunk *chunk)
+{
+	for (size_t i = 0; i < chunk->n_fds; i++)
+		(void)close(chunk->fds[i]);
+	free(chunk->data);
+	free(chunk);
+}
+
+static void on_closed(void *data)
+{
+	struct conn *c = data;
+
+	c->later = NULL;
+	c->ops->on_close(c, c->data);
+	watch_free(c->watch);
+	timer_cancel(c->line_timer);
+	timer_cancel(c->idle_timer);
+	while (c->head) {
+		struct chunk *next = c->head->next;
+
+		free_chunk(c->head);
+		c->head = next;
+	}
+	for (size_t i = 0; i < c->n_fds; i++)
+		(void)close(c->fds[i]);
+	closep(&c->fd);
+	buf_release(&c->in);
+	free(c);
+}
+
+static void update_watch(struct conn *c)
+{
+	if (c->closing)
+		watch_set(c->watch, false, false);
+	else
+		watch_set(c->watch, !c->held && !c->flushing, c->head != NULL);
+}
+
+void conn_close(struct conn *c, bool flush)
+{
+	if (c->closing)
+		return;
+	if (flush && c->head) {
+		c->flushing = true;
+		update_watch(c);
+		return;
+	}
+	c->closing = true;
+	update_watch(c);
+	timer_cancel(c->later);
+	c->later = loop_timer(c->loop, 0, on_closed, c);
+}
+
+static void on_line_timeout(void *data)
+{
+	struct conn *c = data;
+
+	c->line_timer = NULL;
+	if (c->closing || c->flushing)
+		return;
+	c->ops->on_overlong(c, c->data);
+	conn_close(c, true);
+}
+
+static void on_idle(void *data)
+{
+	struct conn *c = data;
+
+	c->idle_timer = NULL;
+	conn_close(c, false);
+}
+
+static void arm_idle(struct conn *c)
+{
+	timer_cancel(c->idle_timer);
+	c->idle_timer = NULL;
+	if (c->limits->idle_ms > 0 && !c->held)
+		c->idle_timer = loop_timer(c->loop, c->limits->idle_ms, on_idle, c);
+}
+
+/* A partial line starts the clock; no partial line stops it. */
+static void arm_line(struct conn *c)
+{
+	bool partial = c->in.size > 0 && !c->held;
+
+	if (partial && !c->line_timer && c->limits->line_ms > 0)
+		c->line_timer = loop_timer(c->loop, c->limits->line_ms, on_line_timeout, c);
+	if (!partial && c->line_timer) {
+		timer_cancel(c->line_timer);
+		c->line_timer = NULL;
+	}
+}
+
+static void drain(struct conn *c)
+{
+	while (c->head) {
+		struct chunk *chunk = c->head;
+		ssize_t n = sock_send(c->fd, chunk->data + chunk->sent, chunk->size - chunk->sent,
+				      chunk->fds, chunk->n_fds);
+
+		if (n == -EAGAIN)
+			break;
+		if (n < 0) {
+			conn_close(c, false);
+			return;
+		}
+		for (size_t i = 0; i < chunk->n_fds; i++)
+			(void)close(chunk->fds[i]);
+		chunk->n_fds = 0;
+		chunk->sent += (size_t)n;
+		c->queued -= (size_t)n;
+		if (chunk->sent < chunk->size)
+			continue;
+		c->head = chunk->next;
+		if (!c->head)
+			c->tail = NULL;
+		free_chunk(chunk);
+	}
+	if (!c->head && c->flushing) {
+		conn_close(c, false);
+		return;
+	}
+	update_watch(c);
+}
+
+void conn_send(struct conn *c, const char *line, const int *fds, size_t n_fds)
+{
+	struct chunk *chunk;
+
+	if (c->closing || c->flushing)
+		return;
+	chunk = mem_new(1, sizeof(*chunk));
+	chunk->size = strlen(line) + 1;
+	chunk->data = mem_new(chunk->size, 1);
+	memcpy(chunk->data, line, chunk->size - 1);
+	chunk->data[chunk->size - 1] = '\n';
+	for (size_t i = 0; i < n_fds && i < SOCK_MAX_FDS; i++) {
+		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+
+		if (fd >= 0)
+			chunk->fds[chunk->n_fds++] = fd;
+	}
+	if (c->tail)
+		c->tail->next = chunk;
+	else
+		c->head = chunk;
+	c->tail = chunk;
+	c->queued += chunk->size;
+	drain(c);
+	if (!c->closing && c->queued > c->limits->max_queued)
+		conn_close(c, false);
+}
+
+size_t conn_queued(const struct conn *c)
+{
+	return c->queued;
+}
+
+static void receive(struct conn *c)
+{
+	char chunk[16384];
+	int fds[SOCK_MAX_FDS];
+	size_t n_fds = 0;
+	ssize_t n = sock_recv(c->fd, chunk, sizeof(chunk), fds, &n_fds);
+
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0) {
+		conn_close(c, false);
+		return;
+	}
+	for (size_t i = 0; i < n_fds; i++) {
+		if (c->n_fds < SOCK_MAX_FDS)
+			c->fds[c->n_fds++] = fds[i];
+		else
+			(void)close(fds[i]);
+	}
+	buf_add(&c->in, chunk, (size_t)n);
+	arm_idle(c);
+	dispatch(c);
+}
+
+static void dispatch(struct conn *c)
+{
+	size_t start = 0;
+
+	if (c->in_dispatch)
+		return;
+	c->in_dispatch = true;
+	while (!c->held && !c->closing && !c->flushing && start < c->in.size) {
+		char *line = c->in.data + start;
+		char *end = memchr(line, '\n', c->in.size - start);
+		size_t size = end ? (size_t)(end - line) : c->in.size - start;
+
+		if (size > c->limits->max_line) {
+			c->ops->on_overlong(c, c->data);
+			conn_close(c, true);
+			break;
+		}
+		if (!end)
+			break;
+		*end = '\0';
+		start += size + 1;
+		if (size > 0)
+			c->ops->on_line(c, line, size, c->data);
+	}
+	c->in_dispatch = false;
+	if (start > 0) {
+		memmove(c->in.data, c->in.data + start, c->in.size - start);
+		buf_truncate(&c->in, c->in.size - start);
+	}
+	arm_line(c);
+}
+
+static void on_event(int fd, bool readable, bool writable, void *data)
+{
+	struct conn *c = data;
+
+	(void)fd;
+	if (writable && !c->closing)
+		drain(c);
+	if (readable && !c->closing && !c->flushing && !c->held)
+		receive(c);
+}
+
+static void on_resume(void *data)
+{
+	struct conn *c = data;
+
+	c->later = NULL;
+	dispatch(c);
+}
+
+void conn_hold(struct conn *c, bool hold)
+{
+	if (c->held == hold || c->closing)
+		return;
+	c->held = hold;
+	update_watch(c);
+	arm_idle(c);
+	if (hold) {
+		timer_cancel(c->line_timer);
+		c->line_timer = NULL;
+	} else if (!c->later) {
+		c->later = loop_timer(c->loop, 0, on_resume, c);
+	}
+}
+
+struct conn *conn_new(struct loop *loop, int fd, const struct conn_limits *limits, const struct conn_ops *ops,
+		      void *data)
+{
+	struct conn *c = mem_new(1, sizeof(*c));
+
+	c->loop = loop;
+	c->fd = fd;
+	c->limits = limits;
+	c->ops = ops;
+	c->data = data;
+	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	c->watch = loop_watch(loop, fd, true, false, on_event, c);
+	arm_idle(c);
+	return c;
+}
+
+size_t conn_take_fds(struct conn *c, int *ret_fds)
+{
+	size_t n = c->n_fds;
+
+	memcpy(ret_fds, c->fds, n * sizeof(int));
+	c->n_fds = 0;
+	return n;
+}
+
+int conn_fd(const struct conn *c)
+{
+	return c->fd;
+}

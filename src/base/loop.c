@@ -1,0 +1,174 @@
+#include "base/loop.h"
+
+#include "base/buf.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+struct signal_watch {
+	struct event *event;
+	signal_fn fn;
+	void *data;
+	SLIST_ENTRY(signal_watch) next;
+};
+
+struct loop {
+	struct event_base *base;
+	SLIST_HEAD(, signal_watch) signals;
+};
+
+struct watch {
+	struct loop *loop;
+	struct event *event;
+	int fd;
+	watch_fn fn;
+	void *data;
+};
+
+struct timer {
+	struct event *event;
+	timer_fn fn;
+	void *data;
+};
+
+struct loop *loop_new(void)
+{
+	struct event_base *base = event_base_new();
+	struct loop *loop;
+
+	if (!base)
+		return NULL;
+	loop = mem_new(1, sizeof(*loop));
+	loop->base = base;
+	SLIST_INIT(&loop->signals);
+	return loop;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (!loop)
+		return;
+	while (!SLIST_EMPTY(&loop->signals)) {
+		struct signal_watch *s = SLIST_FIRST(&loop->signals);
+
+		SLIST_REMOVE_HEAD(&loop->signals, next);
+		event_free(s->event);
+		free(s);
+	}
+	event_base_free(loop->base);
+	free(loop);
+}
+
+int loop_run(struct loop *loop)
+{
+	return event_base_dispatch(loop->base) < 0 ? -EIO : 0;
+}
+
+void loop_stop(struct loop *loop)
+{
+	event_base_loopbreak(loop->base);
+}
+
+static void on_fd(evutil_socket_t fd, short what, void *data)
+{
+	struct watch *w = data;
+
+	w->fn(fd, what & EV_READ, what & EV_WRITE, w->data);
+}
+
+static short interest(bool read, bool write)
+{
+	return (short)((read ? EV_READ : 0) | (write ? EV_WRITE : 0) | EV_PERSIST);
+}
+
+struct watch *loop_watch(struct loop *loop, int fd, bool read, bool write, watch_fn fn, void *data)
+{
+	struct watch *w = mem_new(1, sizeof(*w));
+
+	w->loop = loop;
+	w->fd = fd;
+	w->fn = fn;
+	w->data = data;
+	w->event = event_new(loop->base, fd, interest(read, write), on_fd, w);
+	if (!w->event)
+		abort();
+	if (read || write)
+		event_add(w->event, NULL);
+	return w;
+}
+
+void watch_set(struct watch *w, bool read, bool write)
+{
+	event_del(w->event);
+	event_assign(w->event, w->loop->base, w->fd, interest(read, write), on_fd, w);
+	if (read || write)
+		event_add(w->event, NULL);
+}
+
+void watch_free(struct watch *w)
+{
+	if (!w)
+		return;
+	event_free(w->event);
+	free(w);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *data)
+{
+	struct timer *t = data;
+	timer_fn fn = t->fn;
+	void *user = t->data;
+
+	(void)fd;
+	(void)what;
+	timer_cancel(t);
+	fn(user);
+}
+
+struct timer *loop_timer(struct loop *loop, int64_t ms, timer_fn fn, void *data)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	struct timer *t = mem_new(1, sizeof(*t));
+
+	t->fn = fn;
+	t->data = data;
+	t->event = event_new(loop->base, -1, 0, on_timer, t);
+	if (!t->event)
+		abort();
+	event_add(t->event, &tv);
+	return t;
+}
+
+void timer_cancel(struct timer *t)
+{
+	if (!t)
+		return;
+	event_free(t->event);
+	free(t);
+}
+
+static void on_signal(evutil_socket_t signum, short what, void *data)
+{
+	struct signal_watch *s = data;
+
+	(void)what;
+	s->fn(signum, s->data);
+}
+
+int loop_signal(struct loop *loop, int signum, signal_fn fn, void *data)
+{
+	struct signal_watch *s = mem_new(1, sizeof(*s));
+
+	s->fn = fn;
+	s->data = data;
+	s->event = evsignal_new(loop->base, signum, on_signal, s);
+	if (!s->event || event_add(s->event, NULL) < 0) {
+		free(s);
+		return -ENOMEM;
+	}
+	SLIST_INSERT_HEAD(&loop->signals, s, next);
+	return 0;
+}

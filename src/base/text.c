@@ -1,0 +1,138 @@
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+size_t text_decode(const char *s, size_t size, uint32_t *ret_codepoint)
+{
+	const unsigned char *u = (const unsigned char *)s;
+	uint32_t c, least;
+	size_t n;
+
+	if (size == 0)
+		return 0;
+	if (u[0] < 0x80) {
+		*ret_codepoint = u[0];
+		return 1;
+	}
+	if ((u[0] & 0xe0) == 0xc0) {
+		n = 2;
+		c = u[0] & 0x1f;
+		least = 0x80;
+	} else if ((u[0] & 0xf0) == 0xe0) {
+		n = 3;
+		c = u[0] & 0x0f;
+		least = 0x800;
+	} else if ((u[0] & 0xf8) == 0xf0) {
+		n = 4;
+		c = u[0] & 0x07;
+		least = 0x10000;
+	} else {
+		return 0;
+	}
+	if (size < n)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((u[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (u[i] & 0x3f);
+	}
+	if (c < least || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	*ret_codepoint = c;
+	return n;
+}
+
+bool text_is_utf8(const char *s, size_t size)
+{
+	uint32_t c;
+
+	while (size > 0) {
+		size_t n = text_decode(s, size, &c);
+
+		if (n == 0)
+			return false;
+		s += n;
+		size -= n;
+	}
+	return true;
+}
+
+bool text_is_deceptive(uint32_t c)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {
+		{0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x061c, 0x061c},   {0x115f, 0x1160},
+		{0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},
+		{0x2060, 0x206f},   {0x3164, 0x3164},   {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},
+		{0xffa0, 0xffa0},   {0xfff9, 0xfffb},   {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (c >= ranges[i].first && c <= ranges[i].last)
+			return true;
+	return false;
+}
+
+void text_clean(struct buf *out, const char *s, size_t size, size_t max, bool keep_newlines)
+{
+	size_t start = out->size;
+
+	while (size > 0) {
+		char piece[16];
+		size_t piece_size;
+		uint32_t c = 0;
+		size_t n = text_decode(s, size, &c);
+
+		if (n == 0) {
+			piece_size = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned char)*s);
+			n = 1;
+		} else if (c == '\n') {
+			piece[0] = keep_newlines ? '\n' : ' ';
+			piece_size = 1;
+		} else if (c == '\t') {
+			piece[0] = '\t';
+			piece_size = 1;
+		} else if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
+			piece_size = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned)c);
+		} else if (text_is_deceptive(c)) {
+			piece_size = (size_t)snprintf(piece, sizeof(piece), "U+%04X", (unsigned)c);
+		} else {
+			memcpy(piece, s, n);
+			piece_size = n;
+		}
+		if (out->size - start + piece_size > max) {
+			buf_add_str(out, "…");
+			return;
+		}
+		buf_add(out, piece, piece_size);
+		s += n;
+		size -= n;
+	}
+}
+
+char *text_clean_dup(const char *s, size_t max, bool keep_newlines)
+{
+	struct buf b = {};
+
+	text_clean(&b, s, strlen(s), max, keep_newlines);
+	return buf_take(&b);
+}
+
+void text_hex(char *out, const void *data, size_t size)
+{
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *u = data;
+
+	for (size_t i = 0; i < size; i++) {
+		out[2 * i] = digits[u[i] >> 4];
+		out[2 * i + 1] = digits[u[i] & 15];
+	}
+	out[2 * size] = '\0';
+}
+
+bool text_is_hex(const char *s, size_t n)
+{
+	return strlen(s) == n && strspn(s, "0123456789abcdef") == n;
+}
