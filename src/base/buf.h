@@ -32,7 +32,9 @@ char *buf_take(struct buf *b);
 /* A formatted string the caller frees. Never NULL. */
 char *str_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* strdup() and calloc() that end the process when memory is exhausted. str_dup(NULL) is NULL. */
+/*
+ * strdup() and calloc() that end the process when memory is exhausted. str_dup(NULL) is NULL.
+ */
 char *str_dup(const char *s);
 void *mem_new(size_t count, size_t size);
 

@@ -15,10 +15,14 @@
 #include <unistd.h>
 
 #define MAX_FDS 8
-#define LIFTED_FD 64   /* copies of descriptors live above every target number */
-#define PIPE_GRACE_MS 500 /* how long a grandchild may hold the output after the child ended */
+/* Copies of descriptors live above every target number. */
+#define LIFTED_FD 64
 
-static const char *const default_env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL};
+/* How long a grandchild may hold the output after the child ended. */
+#define PIPE_GRACE_MS 500
+
+static const char *const default_env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
+					  NULL};
 
 static void close_all(int *fds, size_t n)
 {
@@ -26,7 +30,8 @@ static void close_all(int *fds, size_t n)
 		closep(&fds[i]);
 }
 
-static int add_fds(posix_spawn_file_actions_t *actions, const struct child_spec *spec, int *lifted)
+static int add_fds(posix_spawn_file_actions_t *actions, const struct child_spec *spec,
+		   int *lifted)
 {
 	bool taken[3] = {};
 	int r = 0;
@@ -46,7 +51,8 @@ static int add_fds(posix_spawn_file_actions_t *actions, const struct child_spec 
 	return r;
 }
 
-int child_spawn(const struct child_spec *spec, pid_t *ret_pid, int *ret_pidfd, struct error *err)
+int child_spawn(const struct child_spec *spec, pid_t *ret_pid, int *ret_pidfd,
+		struct error *err)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -139,7 +145,8 @@ char *child_exit_text(char out[64], const struct child_exit *exit)
 	if (exit->timed_out)
 		snprintf(out, 64, "ran out of time");
 	else if (exit->signaled)
-		snprintf(out, 64, "was killed by signal %d (%s)", exit->status, strsignal(exit->status));
+		snprintf(out, 64, "was killed by signal %d (%s)", exit->status,
+			 strsignal(exit->status));
 	else
 		snprintf(out, 64, "exited with status %d", exit->status);
 	return out;
@@ -247,8 +254,9 @@ static void on_deadline(void *data)
 	(void)pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
 }
 
-int child_start(struct loop *loop, const struct child_spec *spec, int64_t deadline_ms, size_t max_output,
-		child_fn fn, void *data, struct child **ret, struct error *err)
+int child_start(struct loop *loop, const struct child_spec *spec, int64_t deadline_ms,
+		size_t max_output, child_fn fn, void *data, struct child **ret,
+		struct error *err)
 {
 	struct child_spec full = *spec;
 	struct child_fd fds[MAX_FDS + 1];
@@ -263,7 +271,8 @@ int child_start(struct loop *loop, const struct child_spec *spec, int64_t deadli
 	if (max_output > 0) {
 		if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 			return error_set_errno(err, errno, "cannot make a pipe");
-		fds[spec->n_fds] = (struct child_fd){.fd = pipe_fds[1], .target = STDOUT_FILENO};
+		fds[spec->n_fds] =
+			(struct child_fd){.fd = pipe_fds[1], .target = STDOUT_FILENO};
 		full.n_fds = spec->n_fds + 1;
 	}
 	full.fds = fds;

@@ -8,28 +8,28 @@
 
 #define _cleanup_(f) __attribute__((cleanup(f)))
 
-#define TAKE_PTR(ptr)                                                                              \
-	({                                                                                         \
-		typeof(ptr) *_pptr = &(ptr);                                                       \
-		typeof(ptr) _taken = *_pptr;                                                       \
-		*_pptr = NULL;                                                                     \
-		_taken;                                                                            \
+#define TAKE_PTR(ptr)                        \
+	({                                   \
+		typeof(ptr) *_pptr = &(ptr); \
+		typeof(ptr) _taken = *_pptr; \
+		*_pptr = NULL;               \
+		_taken;                      \
 	})
 
-#define TAKE_FD(fd)                                                                                \
-	({                                                                                         \
-		int *_pfd = &(fd);                                                                 \
-		int _taken_fd = *_pfd;                                                             \
-		*_pfd = -1;                                                                        \
-		_taken_fd;                                                                         \
+#define TAKE_FD(fd)                    \
+	({                             \
+		int *_pfd = &(fd);     \
+		int _taken_fd = *_pfd; \
+		*_pfd = -1;            \
+		_taken_fd;             \
 	})
 
 /* Defines f##p, which calls f on a local of that pointer type unless it is NULL. */
-#define DEFINE_CLEANUP(type, f)                                                                    \
-	static inline void f##p(type *p)                                                           \
-	{                                                                                          \
-		if (*p)                                                                            \
-			f(*p);                                                                     \
+#define DEFINE_CLEANUP(type, f)          \
+	static inline void f##p(type *p) \
+	{                                \
+		if (*p)                  \
+			f(*p);           \
 	}
 
 static inline void freep(void *p)

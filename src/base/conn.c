@@ -131,8 +131,8 @@ static void drain(struct conn *c)
 {
 	while (c->head) {
 		struct chunk *chunk = c->head;
-		ssize_t n = sock_send(c->fd, chunk->data + chunk->sent, chunk->size - chunk->sent,
-				      chunk->fds, chunk->n_fds);
+		ssize_t n = sock_send(c->fd, chunk->data + chunk->sent,
+				      chunk->size - chunk->sent, chunk->fds, chunk->n_fds);
 
 		if (n == -EAGAIN)
 			break;
@@ -282,8 +282,8 @@ void conn_hold(struct conn *c, bool hold)
 	}
 }
 
-struct conn *conn_new(struct loop *loop, int fd, const struct conn_limits *limits, const struct conn_ops *ops,
-		      void *data)
+struct conn *conn_new(struct loop *loop, int fd, const struct conn_limits *limits,
+		      const struct conn_ops *ops, void *data)
 {
 	struct conn *c = mem_new(1, sizeof(*c));
 

@@ -10,40 +10,58 @@
 struct conn;
 
 struct conn_limits {
-	size_t max_line;       /* bytes of one line; more ends the connection with on_overlong */
-	size_t max_queued;     /* bytes waiting to be sent; more ends the connection */
-	int64_t line_ms;       /* a begun line must be complete within this; 0: no limit */
-	int64_t idle_ms;       /* nothing at all received for this long ends it; 0: no limit */
+	size_t max_line;   /* bytes of one line; more ends the connection with on_overlong */
+	size_t max_queued; /* bytes waiting to be sent; more ends the connection */
+	int64_t line_ms;   /* a begun line must be complete within this; 0: no limit */
+	int64_t idle_ms;   /* nothing at all received for this long ends it; 0: no limit */
 };
 
 struct conn_ops {
-	/* One line without its newline, NUL-terminated, valid during the call. The handler may call conn_close(). */
+	/*
+	 * One line without its newline, NUL-terminated, valid during the call. The handler may
+	 * call conn_close().
+	 */
 	void (*on_line)(struct conn *conn, const char *line, size_t size, void *data);
-	/* A line was too long or too slow; the answer may be sent here, the connection closes once it is out. */
+	/*
+	 * A line was too long or too slow; the answer may be sent here, the connection closes
+	 * once it is out.
+	 */
 	void (*on_overlong)(struct conn *conn, void *data);
-	/* The peer is gone or the connection was closed: last call, the object is freed after it. */
+	/*
+	 * The peer is gone or the connection was closed: last call, the object is freed after
+	 * it.
+	 */
 	void (*on_close)(struct conn *conn, void *data);
 };
 
 /* Takes over a connected descriptor. ops and limits must outlive the connection. */
-struct conn *conn_new(struct loop *loop, int fd, const struct conn_limits *limits, const struct conn_ops *ops,
-		      void *data);
+struct conn *conn_new(struct loop *loop, int fd, const struct conn_limits *limits,
+		      const struct conn_ops *ops, void *data);
 
-/* Queues one line (a newline is added). Descriptors in fds are duplicated and travel with its first byte. */
+/*
+ * Queues one line (a newline is added). Descriptors in fds are duplicated and travel with its
+ * first byte.
+ */
 void conn_send(struct conn *conn, const char *line, const int *fds, size_t n_fds);
 
 /* Bytes not yet taken by the peer. */
 size_t conn_queued(const struct conn *conn);
 
-/* Ends it: at once, or after everything queued was sent. on_close runs from the loop, not from here. */
+/*
+ * Ends it: at once, or after everything queued was sent. on_close runs from the loop, not from
+ * here.
+ */
 void conn_close(struct conn *conn, bool flush);
 
-/* Stops (or resumes) delivering lines: requests are answered in order, and what comes meanwhile waits in the kernel. */
+/*
+ * Stops (or resumes) delivering lines: requests are answered in order, and what comes meanwhile
+ * waits in the kernel.
+ */
 void conn_hold(struct conn *conn, bool hold);
 
 /*
- * Hands over the descriptors received so far, oldest first, at most SOCK_MAX_FDS; the caller owns them. Those
- * nobody takes are closed with the connection.
+ * Hands over the descriptors received so far, oldest first, at most SOCK_MAX_FDS; the caller
+ * owns them. Those nobody takes are closed with the connection.
  */
 size_t conn_take_fds(struct conn *conn, int *ret_fds);
 

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void set_text(struct error *err, int errnum, const char *code, const char *format, va_list args)
+static void set_text(struct error *err, int errnum, const char *code, const char *format,
+		     va_list args)
 {
 	err->err = -abs(errnum);
 	err->code = code;
@@ -48,7 +49,8 @@ int error_set_errno(struct error *err, int errnum, const char *format, ...)
 		set_text(err, errnum, NULL, format, args);
 		va_end(args);
 		used = strlen(err->text);
-		snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(abs(errnum)));
+		snprintf(err->text + used, sizeof(err->text) - used, ": %s",
+			 strerror(abs(errnum)));
 	}
 	return -abs(errnum);
 }

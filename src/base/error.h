@@ -4,8 +4,9 @@
 #include <stddef.h>
 
 /*
- * A failed function returns a negative errno and fills this once, where the cause is known. `code` is one of
- * the protocol's stable codes when errno alone does not say it (static string, never freed), else NULL.
+ * A failed function returns a negative errno and fills this once, where the cause is known.
+ * `code` is one of the protocol's stable codes when errno alone does not say it (static string,
+ * never freed), else NULL.
  */
 struct error {
 	int err;
@@ -14,24 +15,36 @@ struct error {
 	char hint[160];
 };
 
-/* Fills err (which may be NULL) with a positive errno and a text; returns -|errnum|, to be returned at once. */
-int error_set(struct error *err, int errnum, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/*
+ * Fills err (which may be NULL) with a positive errno and a text; returns -|errnum|, to be
+ * returned at once.
+ */
+int error_set(struct error *err, int errnum, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* The same with ": " and strerror(errnum) after the text. */
 int error_set_errno(struct error *err, int errnum, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Like error_set() with a protocol code, for what errno cannot tell apart ("needs_ack", "wrong_state"). */
+/*
+ * Like error_set() with a protocol code, for what errno cannot tell apart ("needs_ack",
+ * "wrong_state").
+ */
 int error_set_code(struct error *err, int errnum, const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /* What the user can do next; shown after the text. */
-void error_hint(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void error_hint(struct error *err, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Puts "context: " before the text. Returns err->err, negative. */
-int error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int error_prefix(struct error *err, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
-/* The stable protocol code of a filled error: its own, or the one its errno stands for. Never NULL. */
+/*
+ * The stable protocol code of a filled error: its own, or the one its errno stands for. Never
+ * NULL.
+ */
 const char *error_code(const struct error *err);
 
 /* The text, or "unknown error" for an error nobody filled. */

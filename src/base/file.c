@@ -17,7 +17,8 @@
 
 int file_read(int dir_fd, const char *path, size_t max, struct buf *ret, struct error *err)
 {
-	_cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_close_ int fd =
+		openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	_cleanup_buf_ struct buf b = {};
 	char chunk[16384];
 	struct stat st;
@@ -38,7 +39,8 @@ int file_read(int dir_fd, const char *path, size_t max, struct buf *ret, struct 
 		if (n == 0)
 			break;
 		if (b.size + (size_t)n > max)
-			return error_set(err, E2BIG, "'%s' is larger than %zu bytes", path, max);
+			return error_set(err, E2BIG, "'%s' is larger than %zu bytes", path,
+					 max);
 		buf_add(&b, chunk, (size_t)n);
 	}
 	buf_release(ret);
@@ -80,7 +82,8 @@ int file_write_atomic(int dir_fd, const char *path, const void *data, size_t siz
 		return error_set_errno(err, errno, "cannot open the directory of '%s'", path);
 	if (unlinkat(dir_fd, temp, 0) < 0 && errno != ENOENT)
 		return error_set_errno(err, errno, "cannot remove '%s'", temp);
-	fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode & 0777);
+	fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		    mode & 0777);
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot create '%s'", temp);
 	r = file_write_all(fd, data, size);
@@ -110,7 +113,8 @@ int file_open_beneath(int dir_fd, const char *path, int flags, struct error *err
 	return (int)fd;
 }
 
-int file_make_dir(int dir_fd, const char *name, mode_t mode, uid_t uid, gid_t gid, struct error *err)
+int file_make_dir(int dir_fd, const char *name, mode_t mode, uid_t uid, gid_t gid,
+		  struct error *err)
 {
 	_cleanup_close_ int fd = -1;
 
@@ -120,7 +124,8 @@ int file_make_dir(int dir_fd, const char *name, mode_t mode, uid_t uid, gid_t gi
 	if (fd < 0)
 		return error_set_errno(err, errno, "'%s' is not a directory", name);
 	if (fchown(fd, uid, gid) < 0)
-		return error_set_errno(err, errno, "cannot give '%s' to uid %u", name, (unsigned)uid);
+		return error_set_errno(err, errno, "cannot give '%s' to uid %u", name,
+				       (unsigned)uid);
 	if (fchmod(fd, mode & 07777) < 0)
 		return error_set_errno(err, errno, "cannot set the mode of '%s'", name);
 	return 0;
@@ -169,7 +174,8 @@ static int remove_contents(int fd, dev_t dev, int depth)
 			continue;
 		if (errno != EISDIR && errno != EPERM)
 			return -errno;
-		child = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		child = openat(fd, entry->d_name,
+			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (child < 0)
 			return -errno;
 		if (fstat(child, &st) < 0 || st.st_dev != dev) {

@@ -16,8 +16,8 @@ int json_parse(const char *data, size_t size, json_t **ret, struct error *err)
 	json_t *value = json_loadb(data, size, JSON_REJECT_DUPLICATES, &where);
 
 	if (!value)
-		return error_set(err, EINVAL, "not valid JSON: %s at line %d, column %d", where.text, where.line,
-				 where.column);
+		return error_set(err, EINVAL, "not valid JSON: %s at line %d, column %d",
+				 where.text, where.line, where.column);
 	*ret = value;
 	return 0;
 }
@@ -27,7 +27,8 @@ char *json_line(const json_t *value)
 	return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 }
 
-static int wrong_type(const json_t *value, const char *key, const char *wanted, struct error *err)
+static int wrong_type(const json_t *value, const char *key, const char *wanted,
+		      struct error *err)
 {
 	_cleanup_free_ char *shown = json_line(value);
 	_cleanup_free_ char *clean = text_clean_dup(shown ? shown : "?", MAX_SHOWN, false);
@@ -36,7 +37,8 @@ static int wrong_type(const json_t *value, const char *key, const char *wanted, 
 }
 
 /* 1 = present, 0 = absent and that is fine */
-static int find(const json_t *object, const char *key, bool required, json_t **ret, struct error *err)
+static int find(const json_t *object, const char *key, bool required, json_t **ret,
+		struct error *err)
 {
 	json_t *value = json_object_get(object, key);
 
@@ -49,7 +51,8 @@ static int find(const json_t *object, const char *key, bool required, json_t **r
 	return 1;
 }
 
-int json_get_str(const json_t *object, const char *key, bool required, const char **ret, struct error *err)
+int json_get_str(const json_t *object, const char *key, bool required, const char **ret,
+		 struct error *err)
 {
 	json_t *value = NULL;
 	int r = find(object, key, required, &value, err);
@@ -71,15 +74,18 @@ int json_get_int(const json_t *object, const char *key, bool required, int64_t m
 
 	if (r <= 0)
 		return r;
-	if (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max) {
-		snprintf(wanted, sizeof(wanted), "a whole number from %" PRId64 " to %" PRId64, min, max);
+	if (!json_is_integer(value) || json_integer_value(value) < min ||
+	    json_integer_value(value) > max) {
+		snprintf(wanted, sizeof(wanted), "a whole number from %" PRId64 " to %" PRId64,
+			 min, max);
 		return wrong_type(value, key, wanted, err);
 	}
 	*ret = json_integer_value(value);
 	return 0;
 }
 
-int json_get_bool(const json_t *object, const char *key, bool required, bool *ret, struct error *err)
+int json_get_bool(const json_t *object, const char *key, bool required, bool *ret,
+		  struct error *err)
 {
 	json_t *value = NULL;
 	int r = find(object, key, required, &value, err);
@@ -92,7 +98,8 @@ int json_get_bool(const json_t *object, const char *key, bool required, bool *re
 	return 0;
 }
 
-int json_get_object(const json_t *object, const char *key, bool required, json_t **ret, struct error *err)
+int json_get_object(const json_t *object, const char *key, bool required, json_t **ret,
+		    struct error *err)
 {
 	json_t *value = NULL;
 	int r = find(object, key, required, &value, err);
@@ -105,7 +112,8 @@ int json_get_object(const json_t *object, const char *key, bool required, json_t
 	return 0;
 }
 
-int json_get_array(const json_t *object, const char *key, bool required, json_t **ret, struct error *err)
+int json_get_array(const json_t *object, const char *key, bool required, json_t **ret,
+		   struct error *err)
 {
 	json_t *value = NULL;
 	int r = find(object, key, required, &value, err);
@@ -118,7 +126,8 @@ int json_get_array(const json_t *object, const char *key, bool required, json_t 
 	return 0;
 }
 
-int json_only_keys(const json_t *object, const char *const *keys, const char *what, struct error *err)
+int json_only_keys(const json_t *object, const char *const *keys, const char *what,
+		   struct error *err)
 {
 	const char *key;
 	json_t *value;

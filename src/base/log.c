@@ -18,7 +18,9 @@
 #define MAX_FIELDS 24
 #define MAX_VALUE 8192
 
-/* Where lines go is a fact of the process, found once; there is nothing else this file keeps. */
+/*
+ * Where lines go is a fact of the process, found once; there is nothing else this file keeps.
+ */
 static struct {
 	const char *program;
 	int level;
@@ -32,7 +34,8 @@ void log_open(const char *program)
 	struct stat st;
 
 	sink.program = program;
-	if (stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) == 0)
+	if (stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
+	    fstat(STDERR_FILENO, &st) == 0)
 		sink.journal = st.st_dev == dev && st.st_ino == ino;
 }
 
@@ -84,7 +87,8 @@ static void send_stderr(int priority, const char *message, va_list args)
 			name += 5;
 		buf_add_char(&line, ' ');
 		for (const char *c = name; *c; c++)
-			buf_add_char(&line, *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c);
+			buf_add_char(&line,
+				     *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c);
 		buf_add_char(&line, '=');
 		text_clean(&line, value, strlen(value), 256, false);
 	}

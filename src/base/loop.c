@@ -84,7 +84,8 @@ static short interest(bool read, bool write)
 	return (short)((read ? EV_READ : 0) | (write ? EV_WRITE : 0) | EV_PERSIST);
 }
 
-struct watch *loop_watch(struct loop *loop, int fd, bool read, bool write, watch_fn fn, void *data)
+struct watch *loop_watch(struct loop *loop, int fd, bool read, bool write, watch_fn fn,
+			 void *data)
 {
 	struct watch *w = mem_new(1, sizeof(*w));
 

@@ -1,4 +1,7 @@
-/* The event loop: descriptors, timers and signals over libevent. One thread, callbacks run to completion. */
+/*
+ * The event loop: descriptors, timers and signals over libevent. One thread, callbacks run to
+ * completion.
+ */
 #pragma once
 
 #include "base/error.h"
@@ -22,8 +25,12 @@ void loop_free(struct loop *loop);
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* Calls fn while fd is readable and/or writable. The descriptor stays the caller's; free the watch before closing it. */
-struct watch *loop_watch(struct loop *loop, int fd, bool read, bool write, watch_fn fn, void *data);
+/*
+ * Calls fn while fd is readable and/or writable. The descriptor stays the caller's; free the
+ * watch before closing it.
+ */
+struct watch *loop_watch(struct loop *loop, int fd, bool read, bool write, watch_fn fn,
+			 void *data);
 void watch_set(struct watch *watch, bool read, bool write);
 void watch_free(struct watch *watch);
 static inline void watch_freep(struct watch **watch)
@@ -31,7 +38,10 @@ static inline void watch_freep(struct watch **watch)
 	watch_free(*watch);
 }
 
-/* Calls fn once after ms milliseconds (0: on the next turn). The timer frees itself before it calls. */
+/*
+ * Calls fn once after ms milliseconds (0: on the next turn). The timer frees itself before it
+ * calls.
+ */
 struct timer *loop_timer(struct loop *loop, int64_t ms, timer_fn fn, void *data);
 
 /* Drops a timer that has not fired; NULL is fine. A fired timer must not be passed. */

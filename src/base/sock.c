@@ -17,13 +17,14 @@ static int address(const char *path, struct sockaddr_un *ret, struct error *err)
 {
 	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (strlen(path) >= sizeof(ret->sun_path))
-		return error_set(err, ENAMETOOLONG, "socket path '%s' is longer than %zu bytes", path,
-				 sizeof(ret->sun_path) - 1);
+		return error_set(err, ENAMETOOLONG, "socket path '%s' is longer than %zu bytes",
+				 path, sizeof(ret->sun_path) - 1);
 	memcpy(ret->sun_path, path, strlen(path) + 1);
 	return 0;
 }
 
-int sock_listen(const char *path, int type, mode_t mode, uid_t uid, gid_t gid, struct error *err)
+int sock_listen(const char *path, int type, mode_t mode, uid_t uid, gid_t gid,
+		struct error *err)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un sa;
@@ -37,7 +38,8 @@ int sock_listen(const char *path, int type, mode_t mode, uid_t uid, gid_t gid, s
 		if (!S_ISSOCK(st.st_mode))
 			return error_set(err, EEXIST, "'%s' exists and is not a socket", path);
 		if (unlink(path) < 0)
-			return error_set_errno(err, errno, "cannot remove old socket '%s'", path);
+			return error_set_errno(err, errno, "cannot remove old socket '%s'",
+					       path);
 	}
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)

@@ -63,10 +63,10 @@ bool text_is_deceptive(uint32_t c)
 	static const struct {
 		uint32_t first, last;
 	} ranges[] = {
-		{0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x061c, 0x061c},   {0x115f, 0x1160},
-		{0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},
-		{0x2060, 0x206f},   {0x3164, 0x3164},   {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},
-		{0xffa0, 0xffa0},   {0xfff9, 0xfffb},   {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+		{0x00ad, 0x00ad}, {0x034f, 0x034f}, {0x061c, 0x061c},   {0x115f, 0x1160},
+		{0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200f},   {0x2028, 0x202e},
+		{0x2060, 0x206f}, {0x3164, 0x3164}, {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},
+		{0xffa0, 0xffa0}, {0xfff9, 0xfffb}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
 	};
 
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
@@ -86,7 +86,8 @@ void text_clean(struct buf *out, const char *s, size_t size, size_t max, bool ke
 		size_t n = text_decode(s, size, &c);
 
 		if (n == 0) {
-			piece_size = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned char)*s);
+			piece_size = (size_t)snprintf(piece, sizeof(piece), "\\x%02x",
+						      (unsigned char)*s);
 			n = 1;
 		} else if (c == '\n') {
 			piece[0] = keep_newlines ? '\n' : ' ';
@@ -95,9 +96,11 @@ void text_clean(struct buf *out, const char *s, size_t size, size_t max, bool ke
 			piece[0] = '\t';
 			piece_size = 1;
 		} else if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
-			piece_size = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned)c);
+			piece_size =
+				(size_t)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned)c);
 		} else if (text_is_deceptive(c)) {
-			piece_size = (size_t)snprintf(piece, sizeof(piece), "U+%04X", (unsigned)c);
+			piece_size =
+				(size_t)snprintf(piece, sizeof(piece), "U+%04X", (unsigned)c);
 		} else {
 			memcpy(piece, s, n);
 			piece_size = n;

@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 /*
- * Decodes one code point of strict UTF-8 (RFC 3629: no surrogates, no overlong forms). Returns the number of
- * bytes it took (1 to 4), or 0 when the bytes are not valid.
+ * Decodes one code point of strict UTF-8 (RFC 3629: no surrogates, no overlong forms). Returns
+ * the number of bytes it took (1 to 4), or 0 when the bytes are not valid.
  */
 size_t text_decode(const char *s, size_t size, uint32_t *ret_codepoint);
 
@@ -17,15 +17,17 @@ size_t text_decode(const char *s, size_t size, uint32_t *ret_codepoint);
 bool text_is_utf8(const char *s, size_t size);
 
 /*
- * Whether a code point can hide or reorder its neighbours: bidi controls, zero-width and other invisible
- * characters, tag characters, variation selectors, interlinear marks (Unicode TR 36 and TR 39). U+FEFF counts.
+ * Whether a code point can hide or reorder its neighbours: bidi controls, zero-width and other
+ * invisible characters, tag characters, variation selectors, interlinear marks (Unicode TR 36
+ * and TR 39). U+FEFF counts.
  */
 bool text_is_deceptive(uint32_t codepoint);
 
 /*
- * Adds s as plain one-encoding text, safe to store and to send: invalid bytes and C0, C1, DEL and deceptive code points become
- * visible escapes (\x1b, U+202E). Tab passes; newline passes when keep_newlines, else becomes a space. At most
- * max bytes of output are added; what was cut is marked with "…".
+ * Adds s as plain one-encoding text, safe to store and to send: invalid bytes and C0, C1, DEL
+ * and deceptive code points become visible escapes (\x1b, U+202E). Tab passes; newline passes
+ * when keep_newlines, else becomes a space. At most max bytes of output are added; what was cut
+ * is marked with "…".
  */
 void text_clean(struct buf *out, const char *s, size_t size, size_t max, bool keep_newlines);
 

@@ -14,21 +14,29 @@ struct commit_file {
 };
 
 /*
- * Writes a commit object whose tree is the parent's (NULL: empty, a root commit) with the given files replaced. No
- * reference moves. ret receives the commit's id. Author and committer are the controller's identity at wall_s.
+ * Writes a commit object whose tree is the parent's (NULL: empty, a root commit) with the given
+ * files replaced. No reference moves. ret receives the commit's id. Author and committer are
+ * the controller's identity at wall_s.
  */
-int commit_files(struct repo *repo, const char *parent, const struct commit_file *files, size_t n_files,
-		 const char *message, int64_t wall_s, char ret[OID_HEX_SIZE], struct error *err);
+int commit_files(struct repo *repo, const char *parent, const struct commit_file *files,
+		 size_t n_files, const char *message, int64_t wall_s, char ret[OID_HEX_SIZE],
+		 struct error *err);
 
 /* A commit of an existing tree with one parent. */
-int commit_tree(struct repo *repo, const char *tree, const char *parent, const char *message, int64_t wall_s,
-		char ret[OID_HEX_SIZE], struct error *err);
+int commit_tree(struct repo *repo, const char *tree, const char *parent, const char *message,
+		int64_t wall_s, char ret[OID_HEX_SIZE], struct error *err);
 
-/* Reads a blob by path from a commit. -ENOENT when the path is absent, -EINVAL when it is not a file, -E2BIG past max. */
-int commit_read_file(struct repo *repo, const char *commit, const char *path, size_t max, struct buf *ret,
-		     struct error *err);
+/*
+ * Reads a blob by path from a commit. -ENOENT when the path is absent, -EINVAL when it is not a
+ * file, -E2BIG past max.
+ */
+int commit_read_file(struct repo *repo, const char *commit, const char *path, size_t max,
+		     struct buf *ret, struct error *err);
 
-/* One line per commit of first-parent history, newest first: called until fn returns non-zero or max are shown. */
+/*
+ * One line per commit of first-parent history, newest first: called until fn returns non-zero
+ * or max are shown.
+ */
 typedef int (*commit_log_fn)(const char *oid, int64_t wall_s, const char *message, void *data);
 int commit_log(struct repo *repo, const char *tip, size_t max, commit_log_fn fn, void *data,
 	       struct error *err);

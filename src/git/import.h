@@ -1,4 +1,7 @@
-/* Receiver-driven import: pulls one commit and what applied lacks out of a reader, checks all of it, stores one pack. */
+/*
+ * Receiver-driven import: pulls one commit and what applied lacks out of a reader, checks all
+ * of it, stores one pack.
+ */
 #pragma once
 
 #include "git/repo.h"
@@ -22,9 +25,11 @@ struct import_result {
 };
 
 /*
- * Imports wanted (full id or abbreviation of a commit) from the reader at reader_fd into applied, or leaves applied
- * untouched. -EINVAL: an object breaks a rule (the text names object, path and rule); -ENOENT: an object is missing;
- * -E2BIG: a limit; -ETIMEDOUT: the deadline; -EPIPE: the reader died.
+ * Imports wanted (full id or abbreviation of a commit) from the reader at reader_fd into
+ * applied, or leaves applied untouched. -EINVAL: an object breaks a rule (the text names
+ * object, path and rule); -ENOENT: an object is missing; -E2BIG: a limit; -ETIMEDOUT: the
+ * deadline; -EPIPE: the reader died.
  */
-int import_commit(struct repo *applied, int reader_fd, const char *wanted, const struct import_limits *limits,
-		  struct import_result *ret, struct error *err);
+int import_commit(struct repo *applied, int reader_fd, const char *wanted,
+		  const struct import_limits *limits, struct import_result *ret,
+		  struct error *err);

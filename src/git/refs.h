@@ -1,22 +1,32 @@
-/* References: an own scan for start-up, and compare-and-swap writes of one reference at a time. */
+/*
+ * References: an own scan for start-up, and compare-and-swap writes of one reference at a time.
+ */
 #pragma once
 
 #include "git/repo.h"
 
-/* Called for each reference; oid is what it points at (the tag object for annotated tags). Non-zero ends the scan with it. */
+/*
+ * Called for each reference; oid is what it points at (the tag object for annotated tags).
+ * Non-zero ends the scan with it.
+ */
 typedef int (*refs_fn)(const char *name, const char *oid, void *data);
 
 /*
- * Calls fn for each reference under prefix ("refs/tags/") of <dir>/.git by parsing packed-refs and walking refs/; a
- * loose one hides its packed twin. Unlike libgit2 it reports an empty or unparsable file: -EUCLEAN naming it.
+ * Calls fn for each reference under prefix ("refs/tags/") of <dir>/.git by parsing packed-refs
+ * and walking refs/; a loose one hides its packed twin. Unlike libgit2 it reports an empty or
+ * unparsable file: -EUCLEAN naming it.
  */
 int refs_scan(const char *dir, const char *prefix, refs_fn fn, void *data, struct error *err);
 
-/* Creates name if nothing is there, tested under its lock. -EEXIST otherwise, even for the same value. */
+/*
+ * Creates name if nothing is there, tested under its lock. -EEXIST otherwise, even for the same
+ * value.
+ */
 int refs_create(struct repo *repo, const char *name, const char *oid, struct error *err);
 
 /* Moves name from old (NULL: it must not exist) to oid. -ESTALE when it is something else. */
-int refs_move(struct repo *repo, const char *name, const char *oid, const char *old, struct error *err);
+int refs_move(struct repo *repo, const char *name, const char *oid, const char *old,
+	      struct error *err);
 
 /* Deletes name; absent is success. */
 int refs_delete(struct repo *repo, const char *name, struct error *err);

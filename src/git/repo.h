@@ -9,18 +9,22 @@
 struct repo;
 
 /*
- * Once per process before anything else here: starts libgit2, empties the configuration search paths (no user or
- * system configuration is ever read), and with write set makes every write reach the disk (ENABLE_FSYNC_GITDIR).
+ * Once per process before anything else here: starts libgit2, empties the configuration search
+ * paths (no user or system configuration is ever read), and with write set makes every write
+ * reach the disk (ENABLE_FSYNC_GITDIR).
  */
 int git_setup(bool write, struct error *err);
 
 /*
- * Makes <dir>/.git: core.bare=true, HEAD = refs/heads/main, pack.deltaCacheSize=1, gc.auto=0; directories 2750. dir
- * is made when missing. An existing repository is success.
+ * Makes <dir>/.git: core.bare=true, HEAD = refs/heads/main, pack.deltaCacheSize=1, gc.auto=0;
+ * directories 2750. dir is made when missing. An existing repository is success.
  */
 int repo_create(const char *dir, struct error *err);
 
-/* Opens <dir>/.git. -ENOENT when it is not there. The directory must belong to the process's uid: -EPERM otherwise. */
+/*
+ * Opens <dir>/.git. -ENOENT when it is not there. The directory must belong to the process's
+ * uid: -EPERM otherwise.
+ */
 int repo_open(const char *dir, struct repo **ret, struct error *err);
 void repo_free(struct repo *repo);
 static inline void repo_freep(struct repo **repo)
@@ -29,20 +33,26 @@ static inline void repo_freep(struct repo **repo)
 }
 
 /*
- * After a crash, before the first open and with the caller holding the hive's lock: removes stale *.lock files,
- * libgit2's temporary objects and packs, and index files without a pack. *ret_removed counts them.
+ * After a crash, before the first open and with the caller holding the hive's lock: removes
+ * stale *.lock files, libgit2's temporary objects and packs, and index files without a pack.
+ * *ret_removed counts them.
  */
 int repo_recover(const char *dir, int *ret_removed, struct error *err);
 
-/* The commit a revision id names, peeled from a tag object if need be. -ENOENT when it is absent, -EINVAL for another type. */
-int repo_peel_commit(struct repo *repo, const char *oid, char ret[OID_HEX_SIZE], struct error *err);
+/*
+ * The commit a revision id names, peeled from a tag object if need be. -ENOENT when it is
+ * absent, -EINVAL for another type.
+ */
+int repo_peel_commit(struct repo *repo, const char *oid, char ret[OID_HEX_SIZE],
+		     struct error *err);
 
 /* The tree of a commit. */
-int repo_commit_tree(struct repo *repo, const char *commit, char ret[OID_HEX_SIZE], struct error *err);
+int repo_commit_tree(struct repo *repo, const char *commit, char ret[OID_HEX_SIZE],
+		     struct error *err);
 
 /* First line of a commit's message and author "Name <mail>", cleaned; the caller frees both. */
-int repo_commit_summary(struct repo *repo, const char *commit, char **ret_title, char **ret_author,
-			struct error *err);
+int repo_commit_summary(struct repo *repo, const char *commit, char **ret_title,
+			char **ret_author, struct error *err);
 
 /* Whether ancestor is commit itself or reachable from it. */
 int repo_is_ancestor(struct repo *repo, const char *ancestor, const char *commit, bool *ret,

@@ -11,16 +11,20 @@ struct seed_file {
 	const char *path;
 	const char *data;
 	size_t size;
-	bool symlink;    /* data is the target */
+	bool symlink; /* data is the target */
 	bool executable;
 };
 
 /*
- * Makes a repository with work tree in the current directory, which must be empty: branch main, one commit of files, the remote
- * "applied" (url, fetch refspec +refs/tags/*:refs/tags/applied/*). The author is "skep <skep@localhost>".
+ * Makes a repository with work tree in the current directory, which must be empty: branch main,
+ * one commit of files, the remote "applied" (url, fetch refspec
+ * +refs/tags/*:refs/tags/applied/*). The author is "skep <skep@localhost>".
  */
-int seed_repository(const struct seed_file *files, size_t n_files, const char *applied_url, int64_t wall_s,
-		    struct error *err);
+int seed_repository(const struct seed_file *files, size_t n_files, const char *applied_url,
+		    int64_t wall_s, struct error *err);
 
-/* Puts the remote "applied" of the repository in the current directory right; nothing else is written. */
+/*
+ * Puts the remote "applied" of the repository in the current directory right; nothing else is
+ * written.
+ */
 int seed_repair_remote(const char *applied_url, struct error *err);

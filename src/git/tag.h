@@ -11,12 +11,13 @@
 #define GIT_IDENTITY_MAIL "skep@localhost"
 
 /*
- * Writes an annotated tag object on target (a commit or any object) and creates refs/tags/<name>; both are on disk on
- * return. The message is kept byte for byte (no comment stripping); it must be UTF-8 without NUL. -EEXIST when the name is taken.
- * ret_oid receives the tag object's id.
+ * Writes an annotated tag object on target (a commit or any object) and creates
+ * refs/tags/<name>; both are on disk on return. The message is kept byte for byte (no comment
+ * stripping); it must be UTF-8 without NUL. -EEXIST when the name is taken. ret_oid receives
+ * the tag object's id.
  */
-int tag_create(struct repo *repo, const char *name, const char *target, const char *message, int64_t wall_s,
-	       char ret_oid[OID_HEX_SIZE], struct error *err);
+int tag_create(struct repo *repo, const char *name, const char *target, const char *message,
+	       int64_t wall_s, char ret_oid[OID_HEX_SIZE], struct error *err);
 
 struct tag {
 	char target[OID_HEX_SIZE];
@@ -25,6 +26,8 @@ struct tag {
 	struct buf message;
 };
 
-/* Reads a tag object. -EINVAL when the id names something else. The caller calls tag_release(). */
+/*
+ * Reads a tag object. -EINVAL when the id names something else. The caller calls tag_release().
+ */
 int tag_read(struct repo *repo, const char *oid, struct tag *ret, struct error *err);
 void tag_release(struct tag *tag);

@@ -1,4 +1,7 @@
-/* skepd's end of the channel to skep-exec: asynchronous requests, their answers, and what it observes by itself. */
+/*
+ * skepd's end of the channel to skep-exec: asynchronous requests, their answers, and what it
+ * observes by itself.
+ */
 #pragma once
 
 #include "base/error.h"
@@ -11,10 +14,12 @@
 struct executor;
 
 /*
- * The end of a request. answer is the whole answer object, borrowed, or NULL when err says what failed. fds came with
- * the answer; those that fn does not set to -1 are closed after it. An answer with "partial":true is followed by another call.
+ * The end of a request. answer is the whole answer object, borrowed, or NULL when err says what
+ * failed. fds came with the answer; those that fn does not set to -1 are closed after it. An
+ * answer with "partial":true is followed by another call.
  */
-typedef void (*executor_fn)(const json_t *answer, int *fds, size_t n_fds, const struct error *err, void *data);
+typedef void (*executor_fn)(const json_t *answer, int *fds, size_t n_fds,
+			    const struct error *err, void *data);
 
 /* Something that happened by itself: {"event":"container","agent":…,"state":…,…}; borrowed. */
 typedef void (*executor_event_fn)(const json_t *event, void *data);
@@ -23,16 +28,16 @@ typedef void (*executor_event_fn)(const json_t *event, void *data);
 typedef void (*executor_gone_fn)(void *data);
 
 /* Takes over a connected SOCK_SEQPACKET descriptor. */
-struct executor *executor_new(struct loop *loop, int fd, executor_event_fn on_event, executor_gone_fn on_gone,
-			      void *data);
+struct executor *executor_new(struct loop *loop, int fd, executor_event_fn on_event,
+			      executor_gone_fn on_gone, void *data);
 void executor_free(struct executor *executor);
 
 /*
- * Sends a verb with its arguments (stolen) and descriptors (duplicated). fn is called from the loop, never from here. Returns the
- * request's number, for executor_cancel().
+ * Sends a verb with its arguments (stolen) and descriptors (duplicated). fn is called from the
+ * loop, never from here. Returns the request's number, for executor_cancel().
  */
-uint64_t executor_call(struct executor *executor, const char *verb, json_t *arguments, const int *fds,
-		       size_t n_fds, executor_fn fn, void *data);
+uint64_t executor_call(struct executor *executor, const char *verb, json_t *arguments,
+		       const int *fds, size_t n_fds, executor_fn fn, void *data);
 
 /* Asks skep-exec to end a request early; fn is still called. */
 void executor_cancel(struct executor *executor, uint64_t number);

@@ -1,4 +1,6 @@
-/* How the nspawn process of a container is kept: by the host's systemd, or by skep-exec itself. */
+/*
+ * How the nspawn process of a container is kept: by the host's systemd, or by skep-exec itself.
+ */
 #pragma once
 
 #include "base/error.h"
@@ -25,19 +27,31 @@ struct container_state {
 /* All functions block; they run in a process of their own. */
 struct supervisor {
 	const char *name; /* "systemd" or "standalone" */
-	/* Starts `skep-exec run <agent>` (whose spec is already written) and returns once it said READY, or failed. */
+	/*
+	 * Starts `skep-exec run <agent>` (whose spec is already written) and returns once it
+	 * said READY, or failed.
+	 */
 	int (*start)(const char *agent, const struct limits *limits, int64_t timeout_ms,
 		     struct container_state *ret, struct error *err);
-	/* Asks for a clean halt, kills at the deadline, returns when every process is gone. Not running is success. */
+	/*
+	 * Asks for a clean halt, kills at the deadline, returns when every process is gone. Not
+	 * running is success.
+	 */
 	int (*stop)(const char *agent, int64_t timeout_ms, struct error *err);
 	/* What is true now. Never guesses: what cannot be read is an error. */
 	int (*inspect)(const char *agent, struct container_state *ret, struct error *err);
-	/* Changes limits of a running container; *ret_enforced has a bit per field (memory 1, cpu 2, tasks 4). */
-	int (*set_limits)(const char *agent, const struct limits *limits, unsigned *ret_enforced,
-			  struct error *err);
+	/*
+	 * Changes limits of a running container; *ret_enforced has a bit per field (memory 1,
+	 * cpu 2, tasks 4).
+	 */
+	int (*set_limits)(const char *agent, const struct limits *limits,
+			  unsigned *ret_enforced, struct error *err);
 	/* Removes what start left outside the state directory: drop-ins, cgroups. */
 	int (*forget)(const char *agent, struct error *err);
-	/* Which limits this host enforces for a container started this way, and why not (text may be ""). */
+	/*
+	 * Which limits this host enforces for a container started this way, and why not (text
+	 * may be "").
+	 */
 	int (*enforced)(unsigned *ret_mask, char reason[160], struct error *err);
 };
 

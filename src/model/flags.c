@@ -12,25 +12,36 @@ static const struct {
 	enum flag_strength strength;
 	const char *sentence;
 } kinds[FLAG_KIND_COUNT] = {
-	[FLAG_SYMLINK_ESCAPE] = {"symlink-escape", FLAG_BLOCK, "a symbolic link leads out of the tree"},
+	[FLAG_SYMLINK_ESCAPE] = {"symlink-escape", FLAG_BLOCK,
+				 "a symbolic link leads out of the tree"},
 	[FLAG_GIT_CONTROL_FILE] = {"git-control-file", FLAG_BLOCK,
 				   "a file tells git or LFS to fetch content from elsewhere"},
-	[FLAG_EXPORT_ATTRIBUTES] = {"export-attributes", FLAG_BLOCK,
-				    "attributes would make the built tree differ from the reviewed one"},
-	[FLAG_LFS_POINTER] = {"lfs-pointer", FLAG_BLOCK, "the content of a file is not in the commit"},
+	[FLAG_EXPORT_ATTRIBUTES] =
+		{"export-attributes", FLAG_BLOCK,
+		 "attributes would make the built tree differ from the reviewed one"},
+	[FLAG_LFS_POINTER] = {"lfs-pointer", FLAG_BLOCK,
+			      "the content of a file is not in the commit"},
 	[FLAG_CASE_COLLISION] = {"case-collision", FLAG_BLOCK,
 				 "two names differ only in case or in how they are encoded"},
 	[FLAG_FLAKE_CHANGED] = {"flake-changed", FLAG_BLOCK, "flake.nix is not the template's"},
 	[FLAG_MANIFEST_INVALID] = {"manifest-invalid", FLAG_BLOCK, "agent.json cannot be used"},
-	[FLAG_INVISIBLE_CHARACTERS] = {"invisible-characters", FLAG_ACK,
-				       "text holds characters that hide or reorder what is read"},
-	[FLAG_MIXED_SCRIPT] = {"mixed-script", FLAG_ACK, "a word mixes letters of scripts that look alike"},
-	[FLAG_ATTRIBUTES_CHANGED] = {"attributes-changed", FLAG_ACK, ".gitattributes is new or changed"},
-	[FLAG_MODE_CHANGED] = {"mode-changed", FLAG_ACK, "a file becomes executable, a link, or neither"},
-	[FLAG_BINARY_FILE] = {"binary-file", FLAG_ACK, "a file that is not text is new or changed"},
-	[FLAG_LARGE_DIFF] = {"large-diff", FLAG_ACK, "the difference is too large to be shown whole"},
-	[FLAG_LIMITS_UP] = {"limits-up", FLAG_ACK, "the agent asks for more resources than it has"},
-	[FLAG_LOCK_MOVED] = {"lock-moved", FLAG_ACK, "a lock file pins other inputs than before"},
+	[FLAG_INVISIBLE_CHARACTERS] =
+		{"invisible-characters", FLAG_ACK,
+		 "text holds characters that hide or reorder what is read"},
+	[FLAG_MIXED_SCRIPT] = {"mixed-script", FLAG_ACK,
+			       "a word mixes letters of scripts that look alike"},
+	[FLAG_ATTRIBUTES_CHANGED] = {"attributes-changed", FLAG_ACK,
+				     ".gitattributes is new or changed"},
+	[FLAG_MODE_CHANGED] = {"mode-changed", FLAG_ACK,
+			       "a file becomes executable, a link, or neither"},
+	[FLAG_BINARY_FILE] = {"binary-file", FLAG_ACK,
+			      "a file that is not text is new or changed"},
+	[FLAG_LARGE_DIFF] = {"large-diff", FLAG_ACK,
+			     "the difference is too large to be shown whole"},
+	[FLAG_LIMITS_UP] = {"limits-up", FLAG_ACK,
+			    "the agent asks for more resources than it has"},
+	[FLAG_LOCK_MOVED] = {"lock-moved", FLAG_ACK,
+			     "a lock file pins other inputs than before"},
 	[FLAG_HISTORY_REWRITTEN] = {"history-rewritten", FLAG_ACK,
 				    "the commit does not descend from the deployed one"},
 };
@@ -77,7 +88,9 @@ void flags_add(struct flags *flags, enum flag_kind kind, const char *place)
 			return;
 		}
 	}
-	/* a full list still takes the first of each kind: no kind can be crowded out by another */
+	/*
+	 * a full list still takes the first of each kind: no kind can be crowded out by another
+	 */
 	flags->items = mem_grow(flags->items, flags->count + 1, sizeof(*flags->items));
 	flags->items[flags->count++] = (struct flag){.kind = kind, .place = clean};
 }

@@ -1,4 +1,7 @@
-/* What an operator is warned of before approving: the kinds of risk flags and a list of found ones. */
+/*
+ * What an operator is warned of before approving: the kinds of risk flags and a list of found
+ * ones.
+ */
 #pragma once
 
 #include "base/error.h"
@@ -36,7 +39,10 @@ struct flag {
 	char *place; /* path, or path:line; cleaned text; "" when the whole proposal is meant */
 };
 
-/* A list holds about this many; past it only the first of each kind is added, so that no kind is crowded out. */
+/*
+ * A list holds about this many; past it only the first of each kind is added, so that no kind
+ * is crowded out.
+ */
 #define FLAGS_MAX 200
 #define FLAG_PLACE_MAX 300
 
@@ -53,7 +59,10 @@ const char *flag_sentence(enum flag_kind kind);
 /* Finds a kind by name; -EINVAL naming it. */
 int flag_kind_parse(const char *name, enum flag_kind *ret, struct error *err);
 
-/* Adds one (place may be NULL and may be hostile: it is cleaned and cut). Equal entries are kept once. */
+/*
+ * Adds one (place may be NULL and may be hostile: it is cleaned and cut). Equal entries are
+ * kept once.
+ */
 void flags_add(struct flags *flags, enum flag_kind kind, const char *place);
 bool flags_has(const struct flags *flags, enum flag_kind kind);
 bool flags_has_strength(const struct flags *flags, enum flag_strength strength);

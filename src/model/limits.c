@@ -51,7 +51,8 @@ static const struct kind tasks_kind = {
 	.wanted = "a whole number from 16 to 1000000",
 };
 
-static int refuse(const struct kind *kind, const char *key, const char *value, struct error *err)
+static int refuse(const struct kind *kind, const char *key, const char *value,
+		  struct error *err)
 {
 	_cleanup_free_ char *shown = text_clean_dup(value, SHOWN_MAX, false);
 
@@ -76,7 +77,8 @@ static bool parse_number(const char *text, size_t size, int64_t max, int64_t *re
 	return true;
 }
 
-static int parse(const struct kind *kind, const char *key, const char *text, int64_t *ret, struct error *err)
+static int parse(const struct kind *kind, const char *key, const char *text, int64_t *ret,
+		 struct error *err)
 {
 	size_t digits = strspn(text, "0123456789");
 	const char *rest = text + digits;
@@ -107,8 +109,8 @@ int limit_parse_tasks(const char *key, const char *text, int64_t *ret, struct er
 	return parse(&tasks_kind, key, text, ret, err);
 }
 
-static int from_json(const struct kind *kind, const json_t *object, const char *key, int64_t *ret,
-		     struct error *err)
+static int from_json(const struct kind *kind, const json_t *object, const char *key,
+		     int64_t *ret, struct error *err)
 {
 	const json_t *value = json_object_get(object, key);
 	_cleanup_free_ char *shown = NULL;
@@ -146,7 +148,8 @@ json_t *limits_to_json(const struct limits *limits)
 	char text[24];
 
 	if (limits->memory_max_bytes != LIMIT_UNSET)
-		json_put_str(object, "memory_max", limit_format_memory(text, limits->memory_max_bytes));
+		json_put_str(object, "memory_max",
+			     limit_format_memory(text, limits->memory_max_bytes));
 	if (limits->cpu_quota_percent != LIMIT_UNSET) {
 		snprintf(text, sizeof(text), "%" PRId64 "%%", limits->cpu_quota_percent);
 		json_put_str(object, "cpu_quota", text);
@@ -166,18 +169,18 @@ static int64_t first_set(int64_t a, int64_t b, int64_t otherwise)
 struct limits limits_effective(const struct limits *set, const struct limits *asked)
 {
 	return (struct limits){
-		.memory_max_bytes =
-			first_set(set->memory_max_bytes, asked->memory_max_bytes, LIMIT_MEMORY_DEFAULT),
-		.cpu_quota_percent =
-			first_set(set->cpu_quota_percent, asked->cpu_quota_percent, LIMIT_CPU_DEFAULT),
+		.memory_max_bytes = first_set(set->memory_max_bytes, asked->memory_max_bytes,
+					      LIMIT_MEMORY_DEFAULT),
+		.cpu_quota_percent = first_set(set->cpu_quota_percent, asked->cpu_quota_percent,
+					       LIMIT_CPU_DEFAULT),
 		.tasks_max = first_set(set->tasks_max, asked->tasks_max, LIMIT_TASKS_DEFAULT),
 	};
 }
 
 bool limits_go_up(const struct limits *a, const struct limits *b)
 {
-	return b->memory_max_bytes > a->memory_max_bytes || b->cpu_quota_percent > a->cpu_quota_percent ||
-	       b->tasks_max > a->tasks_max;
+	return b->memory_max_bytes > a->memory_max_bytes ||
+	       b->cpu_quota_percent > a->cpu_quota_percent || b->tasks_max > a->tasks_max;
 }
 
 char *limit_format_memory(char out[24], int64_t bytes)

@@ -20,7 +20,10 @@ struct limits {
 
 #define LIMITS_UNSET ((struct limits){LIMIT_UNSET, LIMIT_UNSET, LIMIT_UNSET})
 
-/* "2G", "512M", "64K", "1048576": bytes, powers of 1024; 16 MiB to 1 TiB. -EINVAL naming key and value. */
+/*
+ * "2G", "512M", "64K", "1048576": bytes, powers of 1024; 16 MiB to 1 TiB. -EINVAL naming key
+ * and value.
+ */
 int limit_parse_memory(const char *key, const char *text, int64_t *ret, struct error *err);
 
 /* "50%" or "50": percent of one CPU, 1 to 100000. */
@@ -29,13 +32,22 @@ int limit_parse_cpu(const char *key, const char *text, int64_t *ret, struct erro
 /* 16 to 1,000,000. */
 int limit_parse_tasks(const char *key, const char *text, int64_t *ret, struct error *err);
 
-/* Reads memory_max, cpu_quota, tasks_max (strings as above, or numbers) of an object; absent ones stay as they are. */
+/*
+ * Reads memory_max, cpu_quota, tasks_max (strings as above, or numbers) of an object; absent
+ * ones stay as they are.
+ */
 int limits_from_json(const json_t *object, struct limits *ret, struct error *err);
 
-/* {"memory_max":"2G","cpu_quota":"50%","tasks_max":4096}; unset fields are left out. The caller owns it. */
+/*
+ * {"memory_max":"2G","cpu_quota":"50%","tasks_max":4096}; unset fields are left out. The caller
+ * owns it.
+ */
 json_t *limits_to_json(const struct limits *limits);
 
-/* Field by field the first that is set: the operator's setting, what the agent asked for, the default. */
+/*
+ * Field by field the first that is set: the operator's setting, what the agent asked for, the
+ * default.
+ */
 struct limits limits_effective(const struct limits *set, const struct limits *asked);
 
 /* Whether any field of b allows more than that of a (both effective). */

@@ -60,7 +60,9 @@ static bool has_control(const char *s)
 	return false;
 }
 
-/* What the controller and the container's own systemd decide about is not the agent's to set. */
+/*
+ * What the controller and the container's own systemd decide about is not the agent's to set.
+ */
 static bool is_reserved_env(const char *name)
 {
 	static const char *const prefixes[] = {"HIVE_", "LD_", "SYSTEMD_"};
@@ -84,7 +86,8 @@ static int check_env_name(const char *name, struct error *err)
 	}
 	shown = text_clean_dup(name, SHOWN_MAX, false);
 	return error_set(err, EINVAL,
-			 "'environment': '%s' is not a name: 1 to %d characters A-Z, 0-9 and '_', first no digit",
+			 "'environment': '%s' is not a name: 1 to %d characters A-Z, 0-9 and "
+			 "'_', first no digit",
 			 shown, ENV_NAME_MAX);
 }
 
@@ -98,7 +101,8 @@ static int check_env_value(const char *name, const json_t *value, struct error *
 	line = json_line(value);
 	shown = text_clean_dup(line ? line : "?", SHOWN_MAX, false);
 	return error_set(err, EINVAL,
-			 "'environment': '%s' must be a string of at most %d bytes without control characters, not %s",
+			 "'environment': '%s' must be a string of at most %d bytes without "
+			 "control characters, not %s",
 			 name, ENV_VALUE_MAX, shown);
 }
 
@@ -110,7 +114,8 @@ static int parse_env(json_t *object, char ***ret, struct error *err)
 	char **env;
 
 	if (json_object_size(object) > MANIFEST_MAX_ENV)
-		return error_set(err, EINVAL, "'environment' has %zu entries, at most %d are accepted",
+		return error_set(err, EINVAL,
+				 "'environment' has %zu entries, at most %d are accepted",
 				 json_object_size(object), MANIFEST_MAX_ENV);
 	json_object_foreach (object, name, value) {
 		int r = check_env_name(name, err);
@@ -134,14 +139,16 @@ static int parse_argv(json_t *list, char ***ret, struct error *err)
 	char **argv;
 
 	if (n == 0 || n > ARGV_MAX)
-		return error_set(err, EINVAL, "'command' must have 1 to %d words, not %zu", ARGV_MAX, n);
+		return error_set(err, EINVAL, "'command' must have 1 to %d words, not %zu",
+				 ARGV_MAX, n);
 	for (size_t i = 0; i < n; i++) {
 		const char *word = json_string_value(json_array_get(list, i));
 
 		if (!word || strlen(word) > ARG_MAX_BYTES || (i == 0 && !*word))
-			return error_set(err, EINVAL,
-					 "'command': word %zu must be a string of at most %d bytes%s", i + 1,
-					 ARG_MAX_BYTES, i == 0 ? " and not empty" : "");
+			return error_set(
+				err, EINVAL,
+				"'command': word %zu must be a string of at most %d bytes%s",
+				i + 1, ARG_MAX_BYTES, i == 0 ? " and not empty" : "");
 	}
 	argv = mem_new(n + 1, sizeof(*argv));
 	for (size_t i = 0; i < n; i++)
@@ -161,7 +168,8 @@ static int parse_probe_kind(const char *name, enum probe_kind *ret, struct error
 		return 0;
 	}
 	shown = text_clean_dup(name, SHOWN_MAX, false);
-	return error_set(err, EINVAL, "'kind' must be default, none, command or tcp, not '%s'", shown);
+	return error_set(err, EINVAL, "'kind' must be default, none, command or tcp, not '%s'",
+			 shown);
 }
 
 static int parse_time(const json_t *object, const char *key, int64_t *ret_ms, struct error *err)
@@ -187,7 +195,8 @@ static int parse_probe(json_t *object, struct probe *probe, struct error *err)
 	if (r == 0)
 		r = parse_probe_kind(kind, &probe->kind, err);
 	if (r == 0)
-		r = json_get_array(object, "command", probe->kind == PROBE_COMMAND, &command, err);
+		r = json_get_array(object, "command", probe->kind == PROBE_COMMAND, &command,
+				   err);
 	if (r == 0)
 		r = json_get_int(object, "port", false, 1, UINT16_MAX, &port, err);
 	if (r == 0)
@@ -197,7 +206,8 @@ static int parse_probe(json_t *object, struct probe *probe, struct error *err)
 	if (r < 0)
 		return r;
 	if (command && probe->kind != PROBE_COMMAND)
-		return error_set(err, EINVAL, "'command' is for probes of kind command, not %s", kind);
+		return error_set(err, EINVAL, "'command' is for probes of kind command, not %s",
+				 kind);
 	if (port && probe->kind != PROBE_TCP)
 		return error_set(err, EINVAL, "'port' is for probes of kind tcp, not %s", kind);
 	probe->port = (uint16_t)port;
@@ -212,7 +222,8 @@ static int parse_description(const json_t *object, char **ret, struct error *err
 	if (r < 0 || !text)
 		return r;
 	if (strlen(text) > DESCRIPTION_MAX_BYTES)
-		return error_set(err, EINVAL, "'description' is longer than %d bytes", DESCRIPTION_MAX_BYTES);
+		return error_set(err, EINVAL, "'description' is longer than %d bytes",
+				 DESCRIPTION_MAX_BYTES);
 	*ret = text_clean_dup(text, 4 * DESCRIPTION_MAX_BYTES, false);
 	return 0;
 }
@@ -227,7 +238,8 @@ static int parse_limits(json_t *object, struct limits *ret, struct error *err)
 
 static int parse_object(const json_t *root, struct manifest *manifest, struct error *err)
 {
-	static const char *const keys[] = {"description", "environment", "limits", "probe", NULL};
+	static const char *const keys[] = {"description", "environment", "limits", "probe",
+					   NULL};
 	json_t *env = NULL, *limits = NULL, *probe = NULL;
 	int r;
 
@@ -258,7 +270,8 @@ int manifest_parse(const char *data, size_t size, struct manifest *ret, struct e
 	int r;
 
 	if (size > MANIFEST_MAX_BYTES)
-		return error_set(err, EINVAL, MANIFEST_PATH " is larger than %d bytes", MANIFEST_MAX_BYTES);
+		return error_set(err, EINVAL, MANIFEST_PATH " is larger than %d bytes",
+				 MANIFEST_MAX_BYTES);
 	r = json_parse(data, size, &root, err);
 	if (r < 0) {
 		(void)error_prefix(err, MANIFEST_PATH);

@@ -1,4 +1,7 @@
-/* agent.json of an agent's repository: what the agent says of itself and asks for. Hostile input. */
+/*
+ * agent.json of an agent's repository: what the agent says of itself and asks for. Hostile
+ * input.
+ */
 #pragma once
 
 #include "base/error.h"
@@ -20,22 +23,25 @@ enum probe_kind {
 
 struct probe {
 	enum probe_kind kind;
-	char **argv;  /* PROBE_COMMAND: NULL-terminated */
-	uint16_t port; /* PROBE_TCP; 0 = the agent's own port */
+	char **argv;               /* PROBE_COMMAND: NULL-terminated */
+	uint16_t port;             /* PROBE_TCP; 0 = the agent's own port */
 	int64_t grace_ms, soak_ms; /* time to come good, then time to stay good */
 };
 
 struct manifest {
 	char *description; /* cleaned; may be NULL */
 	char **env;        /* "NAME=value", NULL-terminated, validated */
-	struct limits limits; /* what it asks for; fields at LIMIT_UNSET where it does not say */
+	/* What it asks for; fields at LIMIT_UNSET where it does not say. */
+	struct limits limits;
 	struct probe probe;
 };
 
 /*
- * Parses agent.json. Unknown keys, bad names and values out of range are -EINVAL naming the key. Times in the file
- * are seconds: {"description":"…","environment":{"A":"b"},"limits":{"memory_max":"512M","cpu_quota":"50%","tasks_max":256},
- * "probe":{"kind":"command","command":["/bin/true"],"grace":20,"soak":2}}. The caller releases *ret.
+ * Parses agent.json. Unknown keys, bad names and values out of range are -EINVAL naming the
+ * key. Times in the file are seconds: {"description":"…","environment":{"A":"b"},
+ * "limits":{"memory_max":"512M","cpu_quota":"50%","tasks_max":256},
+ * "probe":{"kind":"command","command":["/bin/true"],"grace":20,"soak":2}}.
+ * The caller releases *ret.
  */
 int manifest_parse(const char *data, size_t size, struct manifest *ret, struct error *err);
 

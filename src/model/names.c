@@ -9,11 +9,13 @@
 #define SHOWN_MAX 48
 
 /* Words that mean something else where an agent's name is expected. */
-static const char *const reserved[] = {"all", "meta", "operator", "manager", "root", "skep", "host"};
+static const char *const reserved[] = {"all",  "meta", "operator", "manager",
+				       "root", "skep", "host"};
 
 static bool is_well_formed(const char *name, size_t size)
 {
-	if (size == 0 || size > AGENT_NAME_MAX || name[0] < 'a' || name[0] > 'z' || name[size - 1] == '-')
+	if (size == 0 || size > AGENT_NAME_MAX || name[0] < 'a' || name[0] > 'z' ||
+	    name[size - 1] == '-')
 		return false;
 	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == size;
 }
@@ -26,13 +28,14 @@ int name_check(const char *name, struct error *err)
 	if (is_well_formed(name, size)) {
 		for (size_t i = 0; i < ARRAY_SIZE(reserved); i++)
 			if (strcmp(name, reserved[i]) == 0)
-				return error_set_code(err, EINVAL, "bad_name", "the name '%s' is reserved",
-						      name);
+				return error_set_code(err, EINVAL, "bad_name",
+						      "the name '%s' is reserved", name);
 		return 0;
 	}
 	shown = text_clean_dup(name, SHOWN_MAX, false);
 	return error_set_code(err, EINVAL, "bad_name",
-			      "'%s' is not an agent name: 1 to %d characters a-z, 0-9 and '-', first a letter, last not '-'",
+			      "'%s' is not an agent name: 1 to %d characters a-z, 0-9 and '-', "
+			      "first a letter, last not '-'",
 			      shown, AGENT_NAME_MAX);
 }
 

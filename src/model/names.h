@@ -15,8 +15,8 @@
 #define PORT_SPAN 900
 
 /*
- * The one parser of agent names: [a-z][a-z0-9-]{0,31}, no trailing '-', not reserved. -EINVAL with code "bad_name" and one message
- * that shows the rule.
+ * The one parser of agent names: [a-z][a-z0-9-]{0,31}, no trailing '-', not reserved. -EINVAL
+ * with code "bad_name" and one message that shows the rule.
  */
 int name_check(const char *name, struct error *err);
 
@@ -24,8 +24,9 @@ int name_check(const char *name, struct error *err);
 bool name_is_manager(const char *name);
 
 /*
- * Container name: the manager's is its own; others "h-NAME" when that fits 11 characters, else "h-" + 4 characters of the name + 5
- * of Crockford's base32 (lower case) of the FNV-1a hash of the whole name. name must be valid. Returns out.
+ * Container name: the manager's is its own; others "h-NAME" when that fits 11 characters, else
+ * "h-" + 4 characters of the name + 5 of Crockford's base32 (lower case) of the FNV-1a hash of
+ * the whole name. name must be valid. Returns out.
  */
 char *name_container(char out[CONTAINER_NAME_SIZE], const char *name);
 
