@@ -1,0 +1,198 @@
+#include "model/config.h"
+
+#include "base/buf.h"
+#include "base/json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Ids just below the first container range: no account of a distribution lives there. */
+#define STANDALONE_SKEP_UID 1310000
+#define STANDALONE_BUILD_UID 1310001
+
+void config_init(struct config *c)
+{
+	*c = (struct config){
+		.state_dir = str_dup("/var/lib/skep"),
+		.runtime_dir = str_dup("/run/skep"),
+		.domain = str_dup("localhost"),
+		.dashboard_port = 7700,
+		.limits = {LIMIT_MEMORY_DEFAULT, LIMIT_CPU_DEFAULT, LIMIT_TASKS_DEFAULT},
+		.max_builds = 2,
+		.max_starts = 4,
+		.stop_timeout_ms = 30000,
+		.start_timeout_ms = 90000,
+		.build_timeout_ms = 900000,
+		.import_timeout_ms = 60000,
+		.proposal_days = 7,
+		.proposals_per_hour = 60,
+		.max_log_bytes = 4 << 20,
+		.unbound_verdicts = true,
+		.admin_group = str_dup("skep-admin"),
+		.read_group = str_dup("skep-read"),
+		.skep_uid = STANDALONE_SKEP_UID,
+		.build_uid = STANDALONE_BUILD_UID,
+		.admin_gid = -1,
+		.read_gid = -1,
+	};
+}
+
+static int load_path(const json_t *object, const char *key, char **field, struct error *err)
+{
+	const char *value = NULL;
+	int r = json_get_str(object, key, false, &value, err);
+
+	if (r < 0 || !value)
+		return r;
+	if (value[0] != '/' || strlen(value) > 80 || strstr(value, "/../"))
+		return error_set(
+			err, EINVAL,
+			"'%s' must be an absolute path of at most 80 bytes, not '%.100s'", key,
+			value);
+	free(*field);
+	*field = str_dup(value);
+	return 0;
+}
+
+static int load_text(const json_t *object, const char *key, char **field, struct error *err)
+{
+	const char *value = NULL;
+	int r = json_get_str(object, key, false, &value, err);
+
+	if (r < 0 || !value)
+		return r;
+	if (strlen(value) == 0 || strlen(value) > 200)
+		return error_set(err, EINVAL, "'%s' must have 1 to 200 bytes", key);
+	free(*field);
+	*field = str_dup(value);
+	return 0;
+}
+
+static int load_seconds(const json_t *object, const char *key, int64_t *ret_ms,
+			struct error *err)
+{
+	int64_t seconds = -1;
+	int r = json_get_int(object, key, false, 1, 86400, &seconds, err);
+
+	if (r == 0 && seconds > 0)
+		*ret_ms = seconds * 1000;
+	return r;
+}
+
+static int load_network(const json_t *object, bool *ret_private, struct error *err)
+{
+	const char *value = NULL;
+	int r = json_get_str(object, "network", false, &value, err);
+
+	if (r < 0 || !value)
+		return r;
+	if (strcmp(value, "host") != 0 && strcmp(value, "private") != 0)
+		return error_set(err, EINVAL,
+				 "'network' must be \"host\" or \"private\", not '%.60s'",
+				 value);
+	*ret_private = strcmp(value, "private") == 0;
+	return 0;
+}
+
+static int load_numbers(struct config *c, const json_t *object, struct error *err)
+{
+	int64_t port = c->dashboard_port, skep_uid = c->skep_uid, build_uid = c->build_uid;
+	const struct {
+		const char *key;
+		int64_t min, max, *field;
+	} fields[] = {
+		{"dashboard_port", 1, 65535, &port},
+		{"max_builds", 1, 64, &c->max_builds},
+		{"max_starts", 1, 64, &c->max_starts},
+		{"proposal_days", 1, 3650, &c->proposal_days},
+		{"proposals_per_hour", 1, 100000, &c->proposals_per_hour},
+		{"max_log_bytes", 4096, 1 << 30, &c->max_log_bytes},
+		{"skep_uid", 1, 0x7fffffff, &skep_uid},
+		{"build_uid", 1, 0x7fffffff, &build_uid},
+		{"admin_gid", -1, 0x7fffffff, &c->admin_gid},
+		{"read_gid", -1, 0x7fffffff, &c->read_gid},
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) && r == 0; i++)
+		r = json_get_int(object, fields[i].key, false, fields[i].min, fields[i].max,
+				 fields[i].field, err);
+	if (r < 0)
+		return r;
+	if (skep_uid == build_uid)
+		return error_set(err, EINVAL,
+				 "'skep_uid' and 'build_uid' must differ, both are %lld",
+				 (long long)skep_uid);
+	c->dashboard_port = (uint16_t)port;
+	c->skep_uid = (uid_t)skep_uid;
+	c->build_uid = (uid_t)build_uid;
+	return 0;
+}
+
+int config_load(struct config *c, const json_t *object, struct error *err)
+{
+	static const char *const keys[] = {
+		"state_dir",
+		"runtime_dir",
+		"templates_dir",
+		"domain",
+		"home",
+		"dashboard_port",
+		"network",
+		"limits",
+		"max_builds",
+		"max_starts",
+		"stop_timeout",
+		"start_timeout",
+		"build_timeout",
+		"import_timeout",
+		"proposal_days",
+		"proposals_per_hour",
+		"max_log_bytes",
+		"unbound_verdicts",
+		"admin_group",
+		"read_group",
+		"skep_uid",
+		"build_uid",
+		"admin_gid",
+		"read_gid",
+		NULL,
+	};
+	json_t *limits = NULL;
+	int r;
+
+	if (!json_is_object(object))
+		return error_set(err, EINVAL, "the configuration must be a JSON object");
+	if ((r = json_only_keys(object, keys, "the configuration", err)) < 0 ||
+	    (r = load_path(object, "state_dir", &c->state_dir, err)) < 0 ||
+	    (r = load_path(object, "runtime_dir", &c->runtime_dir, err)) < 0 ||
+	    (r = load_path(object, "templates_dir", &c->templates_dir, err)) < 0 ||
+	    (r = load_text(object, "domain", &c->domain, err)) < 0 ||
+	    (r = load_text(object, "home", &c->home, err)) < 0 ||
+	    (r = load_text(object, "admin_group", &c->admin_group, err)) < 0 ||
+	    (r = load_text(object, "read_group", &c->read_group, err)) < 0 ||
+	    (r = load_network(object, &c->private_network, err)) < 0 ||
+	    (r = load_seconds(object, "stop_timeout", &c->stop_timeout_ms, err)) < 0 ||
+	    (r = load_seconds(object, "start_timeout", &c->start_timeout_ms, err)) < 0 ||
+	    (r = load_seconds(object, "build_timeout", &c->build_timeout_ms, err)) < 0 ||
+	    (r = load_seconds(object, "import_timeout", &c->import_timeout_ms, err)) < 0 ||
+	    (r = json_get_bool(object, "unbound_verdicts", false, &c->unbound_verdicts, err)) <
+		    0 ||
+	    (r = load_numbers(c, object, err)) < 0 ||
+	    (r = json_get_object(object, "limits", false, &limits, err)) < 0)
+		return r;
+	return limits ? limits_from_json(limits, &c->limits, err) : 0;
+}
+
+void config_release(struct config *c)
+{
+	free(c->state_dir);
+	free(c->runtime_dir);
+	free(c->templates_dir);
+	free(c->domain);
+	free(c->home);
+	free(c->admin_group);
+	free(c->read_group);
+	*c = (struct config){};
+}

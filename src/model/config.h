@@ -1,0 +1,38 @@
+/* The daemon's configuration: one JSON object, every key with a default. */
+#pragma once
+
+#include "base/error.h"
+#include "model/limits.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CONFIG_MAX_BYTES 65536
+
+struct config {
+	char *state_dir, *runtime_dir, *templates_dir;
+	char *domain, *home; /* what `urls` tells; home may be NULL */
+	uint16_t dashboard_port;
+	bool private_network; /* of agents that are spawned without saying */
+	struct limits limits; /* of agents that neither set nor ask for their own */
+	int64_t max_builds, max_starts;
+	int64_t stop_timeout_ms, start_timeout_ms, build_timeout_ms, import_timeout_ms;
+	int64_t proposal_days;      /* undecided proposals expire after this many days */
+	int64_t proposals_per_hour; /* of one agent */
+	int64_t max_log_bytes;      /* of one build log */
+	bool unbound_verdicts;      /* accept `approve` that names only the number */
+	char *admin_group,
+		*read_group; /* who may use operator.sock and read.sock under systemd */
+	/* standalone only: numeric ids, no accounts needed; −1 gid: nobody but root */
+	uid_t skep_uid, build_uid;
+	int64_t admin_gid, read_gid;
+};
+
+/* Fills in every default. The caller calls config_release(). */
+void config_init(struct config *config);
+
+/* Lays an object over the defaults. An unknown key or a bad value is -EINVAL naming it. */
+int config_load(struct config *config, const json_t *object, struct error *err);
+void config_release(struct config *config);

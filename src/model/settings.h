@@ -1,0 +1,60 @@
+/* What is wanted of one agent: an entry of agents.json in the meta repository. */
+#pragma once
+
+#include "base/error.h"
+#include "model/limits.h"
+#include "model/names.h"
+#include "model/oid.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define LABELS_MAX 32
+#define LABEL_MAX_BYTES 63
+
+struct settings {
+	char name[AGENT_NAME_MAX + 1];
+	char parent[AGENT_NAME_MAX + 1]; /* "" at the root of the tree */
+	uint16_t port;
+	uid_t uid_base;
+	bool private_network;
+	bool running; /* the power state wanted */
+	bool paused;
+	struct limits limits; /* LIMIT_UNSET where the operator did not say */
+	json_t *labels;       /* object of strings, owned */
+	int64_t deployed; /* highest deployed/N the meta log has seen; −1 before the first */
+	char revision[OID_HEX_SIZE];
+};
+
+void settings_init(struct settings *settings, const char *name);
+void settings_release(struct settings *settings);
+
+/* Copies all of it; the copy is released on its own. */
+void settings_copy(struct settings *to, const struct settings *from);
+
+/* Reads an entry; anything unknown or malformed is -EINVAL naming the key. */
+int settings_from_json(const char *name, const json_t *object, struct settings *ret,
+		       struct error *err);
+
+/* The entry as it is written, keys in a fixed order. The caller owns it. */
+json_t *settings_to_json(const struct settings *settings);
+
+/*
+ * Changes one setting from text: memory_max, cpu_quota, tasks_max ("" = back to the default),
+ * network (host|private), parent ("" = root), label.KEY ("" removes it). *ret_restart is set
+ * when a running container must be restarted for it. -EINVAL naming key and value.
+ */
+int settings_change(struct settings *settings, const char *key, const char *value,
+		    bool *ret_restart, struct error *err);
+
+/* Checks KEY and VALUE of a label: [a-z0-9._-]{1,63} each, value may be empty only to remove.
+ */
+int settings_check_label(const char *key, const char *value, struct error *err);
+
+/* The drivers and builders this build has; -EOPNOTSUPP naming the value and what there is. */
+int settings_check_driver(const char *driver, struct error *err);
+int settings_check_builder(const char *builder, struct error *err);
+#define SETTINGS_DRIVER "nspawn"
+#define SETTINGS_BUILDER "overlay"
