@@ -5,6 +5,7 @@
 #include "model/oid.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct repo;
 
@@ -23,9 +24,12 @@ int repo_create(const char *dir, struct error *err);
 
 /*
  * Opens <dir>/.git. -ENOENT when it is not there. The directory must belong to the process's
- * uid: -EPERM otherwise.
+ * uid and be writable by nobody else: -EPERM otherwise.
  */
 int repo_open(const char *dir, struct repo **ret, struct error *err);
+
+/* The same for a repository that belongs to another uid, to be read only. */
+int repo_open_as(const char *dir, uid_t owner, struct repo **ret, struct error *err);
 void repo_free(struct repo *repo);
 static inline void repo_freep(struct repo **repo)
 {
