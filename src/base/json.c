@@ -15,9 +15,14 @@ int json_parse(const char *data, size_t size, json_t **ret, struct error *err)
 	json_error_t where;
 	json_t *value = json_loadb(data, size, JSON_REJECT_DUPLICATES, &where);
 
-	if (!value)
-		return error_set(err, EINVAL, "not valid JSON: %s at line %d, column %d",
-				 where.text, where.line, where.column);
+	if (!value) {
+		/* jansson quotes the token it stopped at, and that is the sender's */
+		_cleanup_free_ char *clean =
+			text_clean_dup(where.text, sizeof(where.text), false);
+
+		return error_set(err, EINVAL, "not valid JSON: %s at line %d, column %d", clean,
+				 where.line, where.column);
+	}
 	*ret = value;
 	return 0;
 }
