@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void set_text(struct error *err, int errnum, const char *code, const char *format,
-		     va_list args)
+__attribute__((format(printf, 4, 0))) static void
+set_text(struct error *err, int errnum, const char *code, const char *format, va_list args)
 {
 	err->err = -abs(errnum);
 	err->code = code;
