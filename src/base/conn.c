@@ -29,7 +29,7 @@ struct conn {
 	struct chunk *head, *tail;
 	size_t queued;
 	struct timer *line_timer, *idle_timer, *later;
-	bool held, flushing, closing, in_dispatch;
+	bool held, flushing, closing, in_dispatch, in_send;
 };
 
 static void dispatch(struct conn *c);
@@ -129,6 +129,8 @@ static void arm_line(struct conn *c)
 
 static void drain(struct conn *c)
 {
+	bool any = c->head != NULL;
+
 	while (c->head) {
 		struct chunk *chunk = c->head;
 		ssize_t n = sock_send(c->fd, chunk->data + chunk->sent,
@@ -157,6 +159,8 @@ static void drain(struct conn *c)
 		return;
 	}
 	update_watch(c);
+	if (any && !c->head && c->ops->on_drained && !c->in_send)
+		c->ops->on_drained(c, c->data);
 }
 
 void conn_send(struct conn *c, const char *line, const int *fds, size_t n_fds)
@@ -182,7 +186,9 @@ void conn_send(struct conn *c, const char *line, const int *fds, size_t n_fds)
 		c->head = chunk;
 	c->tail = chunk;
 	c->queued += chunk->size;
+	c->in_send = true;
 	drain(c);
+	c->in_send = false;
 	if (!c->closing && c->queued > c->limits->max_queued)
 		conn_close(c, false);
 }

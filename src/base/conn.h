@@ -32,6 +32,8 @@ struct conn_ops {
 	 * it.
 	 */
 	void (*on_close)(struct conn *conn, void *data);
+	/* Everything queued was sent. May be NULL. */
+	void (*on_drained)(struct conn *conn, void *data);
 };
 
 /* Takes over a connected descriptor. ops and limits must outlive the connection. */

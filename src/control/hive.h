@@ -1,0 +1,134 @@
+/*
+ * The hive in memory: agents, proposals, and the threads that tie them to git, to skep-exec and to clients. Everything
+ * here is derived from the repositories and can be thrown away; control's other files each own one topic over it.
+ */
+#pragma once
+
+#include "base/loop.h"
+#include "host/executor.h"
+#include "model/config.h"
+#include "model/proposal.h"
+#include "model/settings.h"
+#include "git/repo.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct op;
+struct audit;
+struct server;
+struct submission;
+
+/* One agent: what is wanted of it, and what was last seen of its container. */
+struct agent {
+	struct hive *hive;
+	struct settings settings;
+	bool unborn; /* being spawned: no entry in agents.json yet */
+	bool dying;  /* being destroyed */
+
+	/* seen, never assumed: from skep-exec's answers and events */
+	char state[16]; /* "running", "starting", "stopped", "failed", "unknown" */
+	char boot_state[24];
+	json_t *failed_units; /* array, owned; may be NULL */
+	char system[OID_HEX_SIZE];
+	int64_t leader;
+	char exit[64];
+
+	char *status_text;
+	int64_t status_set_at;
+	int64_t downtime_ms; /* of the last switch; −1 unknown */
+	unsigned crashes;    /* in a row, for the back-off of restarts */
+	struct timer *restart_timer;
+
+	int listen_fd;              /* its own socket; −1: none */
+	struct watch *listen_watch;
+	unsigned connections;
+
+	struct op *ops; /* the running one first */
+	struct submission *submissions;
+	int64_t submit_window_start; /* rate limit of proposals, boot milliseconds */
+	int64_t submit_count;
+};
+
+/* An agent that was destroyed and whose state was kept: its port and ids stay reserved. */
+struct kept {
+	char name[AGENT_NAME_MAX + 1];
+	uint16_t port;
+	uid_t uid_base;
+};
+
+/* So many at once, the others in line. */
+struct slots {
+	int64_t limit, used;
+	struct op *first, *last;
+};
+
+struct hive {
+	struct loop *loop;
+	int64_t (*wall_s)(void); /* the clock on the wall, handed in */
+	const struct config *config;
+	struct executor *executor;
+	char *program_dir;
+	bool stopping;
+
+	struct agent **agents; /* sorted by name */
+	size_t n_agents;
+	struct kept *kept;
+	size_t n_kept;
+	struct proposal **proposals; /* ascending id */
+	size_t n_proposals;
+	int64_t last_id;
+
+	int64_t chain_seq; /* of the newest record tag */
+	char chain_head[OID_HEX_SIZE];
+	char meta_head[OID_HEX_SIZE];
+
+	struct slots builds, starts;
+	uint64_t last_op;
+	struct audit *audit;
+	struct server *server;
+	struct timer *expiry;
+
+	char mode[16]; /* "systemd" or "standalone", as skep-exec says */
+	json_t *limits_enforced;
+	int64_t started_boot_ms;
+	int recovered; /* leftovers removed at start */
+};
+
+struct hive *hive_new(struct loop *loop, const struct config *config, int64_t (*wall_s)(void));
+void hive_free(struct hive *hive);
+
+/* NULL when there is none. */
+struct agent *hive_find(const struct hive *hive, const char *name);
+struct proposal *hive_find_proposal(const struct hive *hive, int64_t id);
+
+/* As above, with -ENOENT and the words a user needs. An unborn agent is not found. */
+int hive_get(const struct hive *hive, const char *name, struct agent **ret, struct error *err);
+int hive_get_proposal(const struct hive *hive, int64_t id, struct proposal **ret, struct error *err);
+
+/* Adds an agent with these settings (taken over), or removes one and frees it. */
+struct agent *hive_add(struct hive *hive, struct settings *settings);
+void hive_remove(struct hive *hive, struct agent *agent);
+
+/* Adds a proposal (taken over), keeping the order. */
+void hive_add_proposal(struct hive *hive, struct proposal *proposal);
+
+/* The undecided proposal of an agent, NULL when there is none. */
+struct proposal *hive_open_proposal(const struct hive *hive, const char *agent);
+
+/* Destroyed agents whose state was kept. */
+struct kept *hive_find_kept(const struct hive *hive, const char *name);
+void hive_keep(struct hive *hive, const char *name, uint16_t port, uid_t uid_base);
+void hive_unkeep(struct hive *hive, const char *name);
+
+/* The uid range of the manager, which owns every proposed repository. */
+uid_t hive_manager_uid(void);
+
+/* Paths below the state directory, new strings. */
+char *hive_applied_dir(const struct hive *hive, const char *agent);
+char *hive_meta_dir(const struct hive *hive);
+char *hive_log_path(const struct hive *hive, int64_t id);
+
+/* Opens the applied repository of an agent; the caller frees it. */
+int hive_open_applied(const struct hive *hive, const char *agent, struct repo **ret, struct error *err);
