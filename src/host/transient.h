@@ -1,0 +1,47 @@
+/* Commands as transient services of a systemd (this machine's or a container's): start one,
+ * wait for its end. */
+#pragma once
+
+#include "host/bus.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct transient {
+	const char *unit;        /* its name, ending in .service */
+	const char *description; /* one line; foreign text is fine */
+	const char *const *argv;
+	const char *const *env; /* may be NULL */
+	const char *user, *cwd; /* may be NULL */
+	const int *stdio; /* three descriptors, -1 for the manager's default; may be NULL */
+	const char
+		*tty_path; /* instead of stdio: a terminal, which becomes the controlling one */
+	int64_t runtime_max_ms; /* systemd itself ends it after this; 0: never */
+};
+
+/* How a transient service ended. */
+struct transient_end {
+	/*
+	 * The start job succeeded. It also fails when a command that did run ended at once with
+	 * a failure, so false makes a status of systemd's own (man systemd.exec, "Process exit
+	 * codes") likely, and any other one the command's.
+	 */
+	bool started;
+	bool signaled;
+	bool timed_out;
+	int status; /* exit status or signal number */
+};
+
+/* Starts it and returns once the manager has taken the job. */
+int transient_start(sd_bus *bus, const struct transient *transient, struct error *err);
+
+/*
+ * Starts it and waits for its end. A byte read from stop_fd (-1: none) is a signal number for
+ * it; end of file stops it (SIGTERM, then SIGKILL). After timeout_ms (0: none) it is killed and
+ * timed_out is set. Blocks.
+ */
+int transient_run(sd_bus *bus, const struct transient *transient, int stop_fd,
+		  int64_t timeout_ms, struct transient_end *ret, struct error *err);
+
+/* A fresh unit name "<prefix>-<random>.service". out is returned. */
+char *transient_name(char out[64], const char *prefix);
