@@ -30,6 +30,8 @@ typedef void (*executor_gone_fn)(void *data);
 /* Takes over a connected SOCK_SEQPACKET descriptor. */
 struct executor *executor_new(struct loop *loop, int fd, executor_event_fn on_event,
 			      executor_gone_fn on_gone, void *data);
+
+/* Closes the channel. Calls nothing, may be called from any of the three callbacks. */
 void executor_free(struct executor *executor);
 
 /*

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "host/place.h"
 #include "host/spec.h"
 
 #include <stdint.h>
@@ -31,28 +32,32 @@ struct supervisor {
 	 * Starts `skep-exec run <agent>` (whose spec is already written) and returns once it
 	 * said READY, or failed.
 	 */
-	int (*start)(const char *agent, const struct limits *limits, int64_t timeout_ms,
-		     struct container_state *ret, struct error *err);
+	int (*start)(const struct place *place, const char *agent, const struct limits *limits,
+		     int64_t timeout_ms, struct container_state *ret, struct error *err);
 	/*
 	 * Asks for a clean halt, kills at the deadline, returns when every process is gone. Not
 	 * running is success.
 	 */
-	int (*stop)(const char *agent, int64_t timeout_ms, struct error *err);
+	int (*stop)(const struct place *place, const char *agent, int64_t timeout_ms,
+		    struct error *err);
 	/* What is true now. Never guesses: what cannot be read is an error. */
-	int (*inspect)(const char *agent, struct container_state *ret, struct error *err);
+	int (*inspect)(const struct place *place, const char *agent,
+		       struct container_state *ret, struct error *err);
 	/*
 	 * Changes limits of a running container; *ret_enforced has a bit per field (memory 1,
 	 * cpu 2, tasks 4).
 	 */
-	int (*set_limits)(const char *agent, const struct limits *limits,
-			  unsigned *ret_enforced, struct error *err);
+	int (*set_limits)(const struct place *place, const char *agent,
+			  const struct limits *limits, unsigned *ret_enforced,
+			  struct error *err);
 	/* Removes what start left outside the state directory: drop-ins, cgroups. */
-	int (*forget)(const char *agent, struct error *err);
+	int (*forget)(const struct place *place, const char *agent, struct error *err);
 	/*
 	 * Which limits this host enforces for a container started this way, and why not (text
 	 * may be "").
 	 */
-	int (*enforced)(unsigned *ret_mask, char reason[160], struct error *err);
+	int (*enforced)(const struct place *place, unsigned *ret_mask, char reason[160],
+			struct error *err);
 };
 
 extern const struct supervisor supervisor_standalone;
