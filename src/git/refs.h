@@ -12,11 +12,17 @@
 typedef int (*refs_fn)(const char *name, const char *oid, void *data);
 
 /*
- * Calls fn for each reference under prefix ("refs/tags/") of <dir>/.git by parsing packed-refs
- * and walking refs/; a loose one hides its packed twin. Unlike libgit2 it reports an empty or
- * unparsable file: -EUCLEAN naming it.
+ * Calls fn for each reference of <dir>/.git whose name starts with prefix ("refs/tags/"), in
+ * the order of names, from packed-refs and a walk of refs/; a loose one hides its packed twin.
+ * Unlike libgit2 it reports an empty or unparsable file: the sound ones are delivered, then
+ * -EUCLEAN names the first that is not.
  */
 int refs_scan(const char *dir, const char *prefix, refs_fn fn, void *data, struct error *err);
+
+/*
+ * For the writes below: -EBUSY names the lock file in the way, -ENOENT an object that is
+ * absent, -EUCLEAN a reference file that cannot be read. On return the reference is on disk.
+ */
 
 /*
  * Creates name if nothing is there, tested under its lock. -EEXIST otherwise, even for the same
