@@ -1,10 +1,46 @@
 #include "base/error.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/*
+ * Texts travel in JSON and end on terminals, and what was formatted into them may come from
+ * anywhere: control characters and bytes that are not UTF-8 become '?', a text that did not fit
+ * ends in "…". In place, because nothing is allocated where an error is made.
+ */
+static void tidy(char *text, size_t size, int wanted)
+{
+	static const char mark[] = "…";
+	bool cut = wanted >= (int)size;
+	size_t end = cut ? size - sizeof(mark) : wanted < 0 ? 0 : (size_t)wanted;
+	size_t at = 0;
+
+	while (at < end) {
+		uint32_t c = 0;
+		size_t n = text_decode(text + at, end - at, &c);
+
+		if (n == 0 && cut && end - at < 4)
+			break; /* the cut went through a character */
+		if (c == '\n' || c == '\t')
+			text[at] = ' ';
+		else if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0))
+			memset(text + at, '?', n ? n : 1);
+		at += n ? n : 1;
+	}
+	memcpy(text + at, cut ? mark : "", cut ? sizeof(mark) : 1);
+}
+
+__attribute__((format(printf, 3, 0))) static void format_text(char *text, size_t size,
+							      const char *format, va_list args)
+{
+	tidy(text, size, vsnprintf(text, size, format, args));
+}
 
 __attribute__((format(printf, 4, 0))) static void
 set_text(struct error *err, int errnum, const char *code, const char *format, va_list args)
@@ -12,7 +48,14 @@ set_text(struct error *err, int errnum, const char *code, const char *format, va
 	err->err = -abs(errnum);
 	err->code = code;
 	err->hint[0] = '\0';
-	vsnprintf(err->text, sizeof(err->text), format, args);
+	format_text(err->text, sizeof(err->text), format, args);
+}
+
+/* "context: text"; neither may lie in err. */
+static void join(struct error *err, const char *context, const char *text)
+{
+	tidy(err->text, sizeof(err->text),
+	     snprintf(err->text, sizeof(err->text), "%s: %s", context, text));
 }
 
 int error_set(struct error *err, int errnum, const char *format, ...)
@@ -42,15 +85,14 @@ int error_set_code(struct error *err, int errnum, const char *code, const char *
 int error_set_errno(struct error *err, int errnum, const char *format, ...)
 {
 	va_list args;
-	size_t used;
+	char context[sizeof(err->text)];
 
 	if (err) {
 		va_start(args, format);
 		set_text(err, errnum, NULL, format, args);
 		va_end(args);
-		used = strlen(err->text);
-		snprintf(err->text + used, sizeof(err->text) - used, ": %s",
-			 strerror(abs(errnum)));
+		memcpy(context, err->text, sizeof(context));
+		join(err, context, strerror(abs(errnum)));
 	}
 	return -abs(errnum);
 }
@@ -62,23 +104,22 @@ void error_hint(struct error *err, const char *format, ...)
 	if (!err)
 		return;
 	va_start(args, format);
-	vsnprintf(err->hint, sizeof(err->hint), format, args);
+	format_text(err->hint, sizeof(err->hint), format, args);
 	va_end(args);
 }
 
 int error_prefix(struct error *err, const char *format, ...)
 {
-	char context[sizeof(err->text)], joined[sizeof(err->text)];
+	char context[sizeof(err->text)], text[sizeof(err->text)];
 	va_list args;
 
 	if (!err)
 		return -EIO;
 	va_start(args, format);
-	vsnprintf(context, sizeof(context), format, args);
+	format_text(context, sizeof(context), format, args);
 	va_end(args);
-	if (snprintf(joined, sizeof(joined), "%s: %s", context, err->text) < 0)
-		return err->err;
-	memcpy(err->text, joined, sizeof(err->text));
+	memcpy(text, err->text, sizeof(text));
+	join(err, context, text);
 	return err->err;
 }
 
