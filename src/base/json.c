@@ -153,6 +153,14 @@ int json_only_keys(const json_t *object, const char *const *keys, const char *wh
 
 void json_put_str(json_t *object, const char *key, const char *value)
 {
-	if (value)
-		json_object_set_new(object, key, json_string(value));
+	json_t *string = value ? json_string(value) : NULL;
+
+	if (value && !string) {
+		/* bytes that are not UTF-8: shown as escapes rather than left out */
+		_cleanup_free_ char *clean = text_clean_dup(value, 4 * strlen(value), true);
+
+		string = json_string(clean);
+	}
+	if (string)
+		json_object_set_new(object, key, string);
 }

@@ -39,6 +39,6 @@ int json_only_keys(const json_t *object, const char *const *keys, const char *wh
 
 /*
  * Sets key to a string unless value is NULL: absent and null are the same to our readers, so
- * null is never written.
+ * null is never written. A value that is not UTF-8 is cleaned first.
  */
 void json_put_str(json_t *object, const char *key, const char *value);
