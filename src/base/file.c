@@ -13,7 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define MAX_DEPTH 512
+/* How many levels of a tree are held open while it is removed. */
+#define MAX_DEPTH 64
 
 int file_read(int dir_fd, const char *path, size_t max, struct buf *ret, struct error *err)
 {
@@ -66,33 +67,50 @@ int file_write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
+/* Opens the directory that holds the last component of path, and finds that component. */
+static int open_parent(int dir_fd, const char *path, const char **ret_base)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	_cleanup_free_ char *dir = NULL;
+	int fd;
+
+	if (!*base || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
+		return -EINVAL;
+	if (slash)
+		dir = str_format("%.*s", slash == path ? 1 : (int)(slash - path), path);
+	fd = openat(dir_fd, dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_base = base;
+	return fd;
+}
+
 int file_write_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
 		      struct error *err)
 {
-	_cleanup_free_ char *temp = str_format("%s.new", path);
-	_cleanup_free_ char *dir = str_dup(path);
-	char *slash = strrchr(dir, '/');
-	_cleanup_close_ int parent_fd = -1, fd = -1;
+	const char *base = NULL;
+	_cleanup_close_ int parent_fd = open_parent(dir_fd, path, &base), fd = -1;
+	_cleanup_free_ char *temp = NULL;
 	int r;
 
-	if (slash)
-		slash[slash == dir] = '\0';
-	parent_fd = openat(dir_fd, slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (parent_fd < 0)
-		return error_set_errno(err, errno, "cannot open the directory of '%s'", path);
-	if (unlinkat(dir_fd, temp, 0) < 0 && errno != ENOENT)
-		return error_set_errno(err, errno, "cannot remove '%s'", temp);
-	fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		return error_set_errno(err, parent_fd, "cannot open the directory of '%s'",
+				       path);
+	temp = str_format("%s.new", base);
+	if (unlinkat(parent_fd, temp, 0) < 0 && errno != ENOENT)
+		return error_set_errno(err, errno, "cannot remove '%s.new'", path);
+	fd = openat(parent_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 		    mode & 0777);
 	if (fd < 0)
-		return error_set_errno(err, errno, "cannot create '%s'", temp);
+		return error_set_errno(err, errno, "cannot create '%s.new'", path);
 	r = file_write_all(fd, data, size);
 	if (r == 0 && (fchmod(fd, mode & 0777) < 0 || fsync(fd) < 0))
 		r = -errno;
-	if (r == 0 && renameat(dir_fd, temp, dir_fd, path) < 0)
+	if (r == 0 && renameat(parent_fd, temp, parent_fd, base) < 0)
 		r = -errno;
 	if (r < 0) {
-		(void)unlinkat(dir_fd, temp, 0);
+		(void)unlinkat(parent_fd, temp, 0);
 		return error_set_errno(err, r, "cannot write '%s'", path);
 	}
 	if (fsync(parent_fd) < 0)
@@ -100,7 +118,7 @@ int file_write_atomic(int dir_fd, const char *path, const void *data, size_t siz
 	return 0;
 }
 
-int file_open_beneath(int dir_fd, const char *path, int flags, struct error *err)
+static int open_beneath(int dir_fd, const char *path, int flags)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC),
@@ -108,9 +126,30 @@ int file_open_beneath(int dir_fd, const char *path, int flags, struct error *err
 	};
 	long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
 
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static bool has_dot_dot(const char *path)
+{
+	for (const char *p = path; *p; p += strspn(p, "/")) {
+		size_t n = strcspn(p, "/");
+
+		if (n == 2 && p[0] == '.' && p[1] == '.')
+			return true;
+		p += n;
+	}
+	return false;
+}
+
+int file_open_beneath(int dir_fd, const char *path, int flags, struct error *err)
+{
+	/* the kernel allows ".." that stays beneath; a caller who has one has not built the
+	 * path */
+	int fd = has_dot_dot(path) ? -EXDEV : open_beneath(dir_fd, path, flags);
+
 	if (fd < 0)
-		return error_set_errno(err, errno, "cannot open '%s'", path);
-	return (int)fd;
+		return error_set_errno(err, fd, "cannot open '%s'", path);
+	return fd;
 }
 
 int file_make_dir(int dir_fd, const char *name, mode_t mode, uid_t uid, gid_t gid,
@@ -131,88 +170,147 @@ int file_make_dir(int dir_fd, const char *name, mode_t mode, uid_t uid, gid_t gi
 	return 0;
 }
 
+static int make_one(const char *path, mode_t mode, struct error *err)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) == 0)
+		return 0;
+	if (errno == EEXIST && stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		errno = ENOTDIR;
+	if (errno != EEXIST)
+		return error_set_errno(err, errno, "cannot make directory '%s'", path);
+	return 0;
+}
+
 int file_make_path(const char *path, mode_t mode, struct error *err)
 {
 	_cleanup_free_ char *copy = str_dup(path);
 
-	for (char *p = copy + 1; *p; p++) {
-		if (*p != '/')
+	for (char *p = copy; *p; p++) {
+		int r;
+
+		if (*p != '/' || p == copy)
 			continue;
 		*p = '\0';
-		if (mkdir(copy, mode) < 0 && errno != EEXIST)
-			return error_set_errno(err, errno, "cannot make directory '%s'", copy);
+		r = make_one(copy, mode, err);
+		if (r < 0)
+			return r;
 		*p = '/';
 	}
-	if (mkdir(copy, mode) < 0 && errno != EEXIST)
-		return error_set_errno(err, errno, "cannot make directory '%s'", copy);
-	return 0;
+	return make_one(copy, mode, err);
 }
 
-static int remove_contents(int fd, dev_t dev, int depth)
+/*
+ * A tree being removed. Directories deeper than MAX_DEPTH are moved up beside the first level
+ * and removed from there, so that no depth makes a tree that cannot be removed, and none costs
+ * more descriptors than that.
+ */
+struct removal {
+	int top_fd;
+	unsigned moved;
+};
+
+static int remove_contents(struct removal *removal, int fd, int depth);
+
+static int move_up(struct removal *removal, int fd, const char *name)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
+	for (;;) {
+		char up[32];
+
+		snprintf(up, sizeof(up), ".removed-%u", removal->moved++);
+		if (renameat2(fd, name, removal->top_fd, up, RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return -errno;
+	}
+}
+
+static int remove_entry(struct removal *removal, int fd, const char *name, int depth)
+{
+	int child, r;
+
+	if (unlinkat(fd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	r = -errno;
+	if (r != -EISDIR && r != -EPERM)
+		return r;
+	if (unlinkat(fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	child = open_beneath(fd, name, O_RDONLY | O_DIRECTORY);
+	if (child < 0)
+		return child == -ENOTDIR ? r : child;
+	if (depth >= MAX_DEPTH) {
+		(void)close(child);
+		return move_up(removal, fd, name);
+	}
+	r = remove_contents(removal, child, depth + 1);
+	if (r == 0 && unlinkat(fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		r = -errno;
+	return r;
+}
+
+/* Takes over fd. */
+static int remove_contents(struct removal *removal, int fd, int depth)
+{
+	_cleanup_closedir_ DIR *dir = fdopendir(fd);
 	struct dirent *entry;
 
-	if (depth > MAX_DEPTH) {
-		(void)close(fd);
-		return -ELOOP;
-	}
-	dir = fdopendir(fd);
 	if (!dir) {
 		int r = -errno;
 
 		(void)close(fd);
 		return r;
 	}
+	/* a read-only directory of our own is not in the way */
+	(void)fchmod(fd, 0700);
 	while (errno = 0, (entry = readdir(dir))) {
-		struct stat st;
-		int child, r;
+		int r;
 
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		if (unlinkat(fd, entry->d_name, 0) == 0 || errno == ENOENT)
-			continue;
-		if (errno != EISDIR && errno != EPERM)
-			return -errno;
-		child = openat(fd, entry->d_name,
-			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (child < 0)
-			return -errno;
-		if (fstat(child, &st) < 0 || st.st_dev != dev) {
-			(void)close(child);
-			return -EXDEV;
-		}
-		r = remove_contents(child, dev, depth + 1);
+		r = remove_entry(removal, fd, entry->d_name, depth);
 		if (r < 0)
 			return r;
-		if (unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0)
-			return -errno;
 	}
 	return -errno;
 }
 
+static int remove_directory(int parent_fd, const char *name)
+{
+	_cleanup_close_ int top_fd = open_beneath(parent_fd, name, O_RDONLY | O_DIRECTORY);
+	struct removal removal = {.top_fd = top_fd};
+
+	if (top_fd < 0)
+		return top_fd;
+	for (;;) {
+		unsigned moved = removal.moved;
+		int fd = open_beneath(top_fd, ".", O_RDONLY | O_DIRECTORY);
+		int r = fd < 0 ? fd : remove_contents(&removal, fd, 0);
+
+		if (r < 0)
+			return r;
+		if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			return 0;
+		if (errno != ENOTEMPTY || removal.moved == moved)
+			return -errno;
+	}
+}
+
 int file_remove_tree(int dir_fd, const char *name, struct error *err)
 {
-	struct stat st;
-	int fd, r;
+	const char *base = NULL;
+	_cleanup_close_ int parent_fd = open_parent(dir_fd, name, &base);
+	int r;
 
-	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
+	if (parent_fd == -ENOENT)
 		return 0;
-	if (fd < 0) {
-		if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
-			return 0;
-		return error_set_errno(err, errno, "cannot remove '%s'", name);
-	}
-	if (fstat(fd, &st) < 0) {
-		r = -errno;
-		(void)close(fd);
-		return error_set_errno(err, r, "cannot look at '%s'", name);
-	}
-	r = remove_contents(fd, st.st_dev, 0);
-	if (r == 0 && unlinkat(dir_fd, name, AT_REMOVEDIR) < 0)
-		r = -errno;
-	if (r < 0)
+	if (parent_fd < 0)
+		return error_set_errno(err, parent_fd, "cannot remove '%s'", name);
+	if (unlinkat(parent_fd, base, 0) == 0 || errno == ENOENT)
+		return 0;
+	r = errno == EISDIR ? remove_directory(parent_fd, base) : -errno;
+	if (r < 0 && r != -ENOENT)
 		return error_set_errno(err, r, "cannot remove '%s'", name);
 	return 0;
 }
@@ -241,7 +339,7 @@ char *file_program_dir(void)
 		return str_dup("/");
 	path[n] = '\0';
 	slash = strrchr(path, '/');
-	if (slash && slash != path)
-		*slash = '\0';
+	if (slash)
+		slash[slash == path] = '\0';
 	return str_dup(path);
 }

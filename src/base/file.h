@@ -17,7 +17,10 @@
  */
 int file_read(int dir_fd, const char *path, size_t max, struct buf *ret, struct error *err);
 
-/* Replaces path by data: temporary file beside it, fsync, rename, fsync of the directory. */
+/*
+ * Replaces path by data: temporary file beside it ("path.new", one writer of a path at a time),
+ * fsync, rename, fsync of the directory.
+ */
 int file_write_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
 		      struct error *err);
 
@@ -25,8 +28,8 @@ int file_write_atomic(int dir_fd, const char *path, const void *data, size_t siz
 int file_write_all(int fd, const void *data, size_t size);
 
 /*
- * Opens a directory strictly beneath dir_fd: no symlink, no "..", no mount point is crossed
- * (openat2(2)). The caller owns the descriptor returned.
+ * Opens something strictly beneath dir_fd: no symlink, no "..", no mount point is crossed
+ * (openat2(2)), -EXDEV or -ELOOP otherwise. The caller owns the descriptor returned.
  */
 int file_open_beneath(int dir_fd, const char *path, int flags, struct error *err);
 
@@ -41,8 +44,8 @@ int file_make_dir(int dir_fd, const char *name, mode_t mode, uid_t uid, gid_t gi
 int file_make_path(const char *path, mode_t mode, struct error *err);
 
 /*
- * Removes name below dir_fd with everything in it. Never follows a symlink and never crosses
- * into another file system. A name that does not exist is success.
+ * Removes name below dir_fd with everything in it, however deep. Never follows a symlink and
+ * never crosses a mount point (-EXDEV). A name that does not exist is success.
  */
 int file_remove_tree(int dir_fd, const char *name, struct error *err);
 
