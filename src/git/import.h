@@ -8,7 +8,10 @@
 
 #include <stdint.h>
 
-/* Hard ceilings; defaults in import_limits_default. */
+/* The largest object handed out or taken. */
+#define IMPORT_MAX_BLOB_BYTES (16u << 20)
+
+/* What one proposal may add and unfold to; policy in import_limits_default. */
 struct import_limits {
 	uint64_t max_blob_bytes, max_new_bytes, max_commit_bytes;
 	uint64_t max_new_objects, max_new_commits;
