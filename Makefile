@@ -42,7 +42,7 @@ PROGRAMS := skepd skep-exec skep-export skep-build skep
 
 LIBS_skepd = libgit2 libsystemd jansson libevent_core
 LIBS_skep-exec = libsystemd jansson libevent_core
-LIBS_skep-export = libgit2
+LIBS_skep-export = libgit2 jansson
 LIBS_skep-build = libgit2 jansson
 USES_skepd = control host nix git wire model base
 USES_skep-exec = host model base
