@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 
 #define CACHE_MAX_BYTES (16 << 20)
+#define PACK_WINDOW_BYTES (32 << 20) /* some who call us have 1 GiB of address space */
+#define PACK_MAPPED_BYTES (256 << 20)
 #define TITLE_MAX 200
 #define REPO_DIR_MODE 02750
 #define REPO_FILE_MODE 0640
@@ -46,6 +48,8 @@ int git_setup(bool write, struct error *err)
 			return git_fail(r, err, "cannot keep git from reading configuration");
 	}
 	(void)git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, (ssize_t)CACHE_MAX_BYTES);
+	(void)git_libgit2_opts(GIT_OPT_SET_MWINDOW_SIZE, (size_t)PACK_WINDOW_BYTES);
+	(void)git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, (size_t)PACK_MAPPED_BYTES);
 	r = git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, (int)write);
 	if (r < 0)
 		return git_fail(r, err, "cannot make git sync what it writes");

@@ -134,3 +134,62 @@ static inline int run_git(struct fixture *f, const char *arguments)
 
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
+
+/* One entry of a tree as bytes: "100644 name\0id". */
+static inline void add_entry(struct buf *tree, const char *mode, const char *name,
+			     const char *oid)
+{
+	git_oid raw;
+
+	assert_int_equal(git_oid_fromstr(&raw, oid), 0);
+	buf_addf(tree, "%s %s", mode, name);
+	buf_add_char(tree, '\0');
+	buf_add(tree, raw.id, GIT_OID_RAWSZ);
+}
+
+/* A commit whose tree holds one entry, however bad. */
+static inline void put_single(struct fixture *f, const char *mode, const char *name,
+			      const char *oid, char ret[OID_HEX_SIZE])
+{
+	_cleanup_buf_ struct buf tree = {};
+	char hex[OID_HEX_SIZE];
+
+	add_entry(&tree, mode, name, oid);
+	put_object(f, GIT_OBJECT_TREE, tree.data, tree.size, hex);
+	put_commit(f, hex, NULL, ret);
+}
+
+/* A file of a tree to be: mode NULL is "100644"; size 0 is strlen(data). */
+struct file {
+	const char *path, *data, *mode;
+	size_t size;
+};
+
+/* A commit of files, directories made as needed. The files are in any order. */
+static inline void put_files(struct fixture *f, const char *parent, const struct file *files,
+			     size_t n, char ret[OID_HEX_SIZE])
+{
+	git_tree_update *updates = mem_new(n, sizeof(*updates));
+	char tree[OID_HEX_SIZE];
+	git_oid oid;
+
+	for (size_t i = 0; i < n; i++) {
+		char blob[OID_HEX_SIZE];
+
+		put_object(f, GIT_OBJECT_BLOB, files[i].data,
+			   files[i].size ? files[i].size : strlen(files[i].data), blob);
+		updates[i] = (git_tree_update){
+			.action = GIT_TREE_UPDATE_UPSERT,
+			.filemode = (git_filemode_t)strtoul(files[i].mode ? files[i].mode
+									  : "100644",
+							    NULL, 8),
+			.path = files[i].path,
+		};
+		assert_int_equal(git_oid_fromstr(&updates[i].id, blob), 0);
+	}
+	if (git_tree_create_updated(&oid, f->repo->git, NULL, n, updates) < 0)
+		fail_msg("tree: %s", git_error_last()->message);
+	free(updates);
+	oid_from_git(tree, &oid);
+	put_commit(f, tree, parent, ret);
+}
