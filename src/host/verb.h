@@ -28,12 +28,22 @@ struct verb_request {
 	 * stop_fd.
 	 */
 	int stop_fd;
-	int answer_fd; /* descriptor to send with the final answer; -1: none */
+	int answer_fd;  /* descriptor to send with the final answer; -1: none */
+	int channel_fd; /* where answers go: SOCK_SEQPACKET, blocking */
 };
 
 /* Adds the answer's keys to an object that becomes {"id":…,"ok":true,…}, or fails. */
 typedef int (*verb_fn)(struct verb_request *request, json_t *answer, struct error *err);
 
-/* Sends {"id":…,"ok":true,"partial":true,…} with an optional descriptor (-1) ahead of the final
- * answer. */
+/*
+ * Sends {"id":…,"ok":true,"partial":true,…} with an optional descriptor (-1: none; stays the
+ * caller's) ahead of the final answer. answer is stolen.
+ */
 int verb_send_partial(struct verb_request *request, json_t *answer, int fd, struct error *err);
+
+/*
+ * Sends what a handler returned (r) and made: {"id":…,"ok":true} with answer's keys and
+ * answer_fd, or the failure. answer is only borrowed. Returns 0 or -errno.
+ */
+int verb_send_final(struct verb_request *request, int r, const json_t *answer,
+		    const struct error *err);
