@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,7 +17,7 @@
 
 #define MAX_FDS 8
 /* Copies of descriptors live above every target number. */
-#define LIFTED_FD 64
+#define LIFTED_FD 16
 
 /* How long a grandchild may hold the output after the child ended. */
 #define PIPE_GRACE_MS 500
@@ -33,21 +34,26 @@ static void close_all(int *fds, size_t n)
 static int add_fds(posix_spawn_file_actions_t *actions, const struct child_spec *spec,
 		   int *lifted)
 {
-	bool taken[3] = {};
+	bool taken[LIFTED_FD] = {};
 	int r = 0;
 
 	for (size_t i = 0; i < spec->n_fds && r == 0; i++) {
 		lifted[i] = fcntl(spec->fds[i].fd, F_DUPFD_CLOEXEC, LIFTED_FD);
 		if (lifted[i] < 0)
 			return errno;
-		if (spec->fds[i].target < 3)
-			taken[spec->fds[i].target] = true;
+		taken[spec->fds[i].target] = true;
 		r = posix_spawn_file_actions_adddup2(actions, lifted[i], spec->fds[i].target);
 	}
 	for (int fd = 0; fd < 3 && r == 0; fd++)
 		if (!taken[fd])
 			r = posix_spawn_file_actions_addopen(actions, fd, "/dev/null",
 							     fd == 0 ? O_RDONLY : O_WRONLY, 0);
+	/* what somebody opened without O_CLOEXEC, or handed to us, is not the child's */
+	for (int fd = 3; fd < LIFTED_FD && r == 0; fd++)
+		if (!taken[fd])
+			r = posix_spawn_file_actions_addclose(actions, fd);
+	if (r == 0)
+		r = posix_spawn_file_actions_addclosefrom_np(actions, LIFTED_FD);
 	return r;
 }
 
@@ -63,6 +69,8 @@ int child_spawn(const struct child_spec *spec, pid_t *ret_pid, int *ret_pidfd,
 
 	if (spec->n_fds > MAX_FDS)
 		return error_set(err, EINVAL, "too many descriptors for '%s'", spec->path);
+	for (size_t i = 0; i < spec->n_fds; i++)
+		assert(spec->fds[i].target >= 0 && spec->fds[i].target < LIFTED_FD);
 	for (size_t i = 0; i < MAX_FDS; i++)
 		lifted[i] = -1;
 	sigemptyset(&none);
@@ -144,6 +152,8 @@ char *child_exit_text(char out[64], const struct child_exit *exit)
 {
 	if (exit->timed_out)
 		snprintf(out, 64, "ran out of time");
+	else if (exit->too_much)
+		snprintf(out, 64, "wrote more than it may");
 	else if (exit->signaled)
 		snprintf(out, 64, "was killed by signal %d (%s)", exit->status,
 			 strsignal(exit->status));
@@ -205,7 +215,9 @@ static void on_output(int fd, bool readable, bool writable, void *data)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n > 0 && c->output.size + (size_t)n > c->max_output) {
-		(void)pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
+		c->exit.too_much = true;
+		if (!c->exited)
+			(void)pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
 		n = 0;
 	}
 	if (n > 0) {
@@ -228,13 +240,15 @@ static void on_grace(void *data)
 static void on_exit_event(int fd, bool readable, bool writable, void *data)
 {
 	struct child *c = data;
-	bool timed_out = c->exit.timed_out;
+	struct child_exit exit = {.signaled = true, .status = SIGKILL};
 
 	(void)readable;
 	(void)writable;
-	if (reap(fd, WNOHANG, &c->exit) == -EAGAIN)
+	/* a child somebody else reaped has not succeeded as far as we know */
+	if (reap(fd, WNOHANG, &exit) == -EAGAIN)
 		return;
-	c->exit.timed_out = timed_out;
+	c->exit.signaled = exit.signaled;
+	c->exit.status = exit.status;
 	c->exited = true;
 	watch_free(c->exit_watch);
 	c->exit_watch = NULL;

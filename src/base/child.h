@@ -29,6 +29,7 @@ struct child_exit {
 	bool signaled;
 	int status;     /* exit status, or the signal's number */
 	bool timed_out; /* it was killed at its deadline */
+	bool too_much;  /* it was killed because of its output */
 };
 
 /*
