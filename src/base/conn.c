@@ -6,7 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+
+/* How long a peer may take to fetch the rest of what was sent to it before the end. */
+#define FLUSH_MS 30000
 
 struct chunk {
 	struct chunk *next;
@@ -66,10 +70,28 @@ static void on_closed(void *data)
 
 static void update_watch(struct conn *c)
 {
+	bool read = !c->held && !c->flushing;
+
 	if (c->closing)
 		watch_set(c->watch, false, false);
+	else if (read || c->head)
+		watch_set(c->watch, read, c->head != NULL);
 	else
-		watch_set(c->watch, !c->held && !c->flushing, c->head != NULL);
+		watch_hangup(c->watch);
+}
+
+static void on_idle(void *data)
+{
+	struct conn *c = data;
+
+	c->idle_timer = NULL;
+	conn_close(c, false);
+}
+
+static void arm_idle(struct conn *c, int64_t ms)
+{
+	timer_cancel(c->idle_timer);
+	c->idle_timer = ms > 0 ? loop_timer(c->loop, ms, on_idle, c) : NULL;
 }
 
 void conn_close(struct conn *c, bool flush)
@@ -77,6 +99,8 @@ void conn_close(struct conn *c, bool flush)
 	if (c->closing)
 		return;
 	if (flush && c->head) {
+		if (!c->flushing)
+			arm_idle(c, FLUSH_MS);
 		c->flushing = true;
 		update_watch(c);
 		return;
@@ -96,22 +120,6 @@ static void on_line_timeout(void *data)
 		return;
 	c->ops->on_overlong(c, c->data);
 	conn_close(c, true);
-}
-
-static void on_idle(void *data)
-{
-	struct conn *c = data;
-
-	c->idle_timer = NULL;
-	conn_close(c, false);
-}
-
-static void arm_idle(struct conn *c)
-{
-	timer_cancel(c->idle_timer);
-	c->idle_timer = NULL;
-	if (c->limits->idle_ms > 0 && !c->held)
-		c->idle_timer = loop_timer(c->loop, c->limits->idle_ms, on_idle, c);
 }
 
 /* A partial line starts the clock; no partial line stops it. */
@@ -177,8 +185,13 @@ void conn_send(struct conn *c, const char *line, const int *fds, size_t n_fds)
 	for (size_t i = 0; i < n_fds && i < SOCK_MAX_FDS; i++) {
 		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
 
-		if (fd >= 0)
-			chunk->fds[chunk->n_fds++] = fd;
+		if (fd < 0) {
+			/* a line that promises a descriptor must not go without it */
+			free_chunk(chunk);
+			conn_close(c, false);
+			return;
+		}
+		chunk->fds[chunk->n_fds++] = fd;
 	}
 	if (c->tail)
 		c->tail->next = chunk;
@@ -208,7 +221,8 @@ static void receive(struct conn *c)
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
-		conn_close(c, false);
+		/* a peer that has said all it wants may still be reading */
+		conn_close(c, n == 0);
 		return;
 	}
 	for (size_t i = 0; i < n_fds; i++) {
@@ -218,7 +232,7 @@ static void receive(struct conn *c)
 			(void)close(fds[i]);
 	}
 	buf_add(&c->in, chunk, (size_t)n);
-	arm_idle(c);
+	arm_idle(c, c->limits->idle_ms);
 	dispatch(c);
 }
 
@@ -250,15 +264,26 @@ static void dispatch(struct conn *c)
 	if (start > 0) {
 		memmove(c->in.data, c->in.data + start, c->in.size - start);
 		buf_truncate(&c->in, c->in.size - start);
+		/* what is left now is another line, with its own time */
+		timer_cancel(c->line_timer);
+		c->line_timer = NULL;
 	}
 	arm_line(c);
+}
+
+static bool is_gone(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
 }
 
 static void on_event(int fd, bool readable, bool writable, void *data)
 {
 	struct conn *c = data;
 
-	(void)fd;
+	if (!readable && !writable && !c->closing && is_gone(fd))
+		conn_close(c, false);
 	if (writable && !c->closing)
 		drain(c);
 	if (readable && !c->closing && !c->flushing && !c->held)
@@ -279,7 +304,8 @@ void conn_hold(struct conn *c, bool hold)
 		return;
 	c->held = hold;
 	update_watch(c);
-	arm_idle(c);
+	if (!c->flushing)
+		arm_idle(c, hold ? 0 : c->limits->idle_ms);
 	if (hold) {
 		timer_cancel(c->line_timer);
 		c->line_timer = NULL;
@@ -300,7 +326,7 @@ struct conn *conn_new(struct loop *loop, int fd, const struct conn_limits *limit
 	c->data = data;
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	c->watch = loop_watch(loop, fd, true, false, on_event, c);
-	arm_idle(c);
+	arm_idle(c, limits->idle_ms);
 	return c;
 }
 

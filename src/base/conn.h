@@ -50,14 +50,15 @@ void conn_send(struct conn *conn, const char *line, const int *fds, size_t n_fds
 size_t conn_queued(const struct conn *conn);
 
 /*
- * Ends it: at once, or after everything queued was sent. on_close runs from the loop, not from
- * here.
+ * Ends it: at once, or after everything queued was sent (30 seconds at most). on_close runs
+ * from the loop, not from here.
  */
 void conn_close(struct conn *conn, bool flush);
 
 /*
  * Stops (or resumes) delivering lines: requests are answered in order, and what comes meanwhile
- * waits in the kernel.
+ * waits in the kernel. A peer that goes away meanwhile is noticed: on_close may come at any
+ * time.
  */
 void conn_hold(struct conn *conn, bool hold);
 

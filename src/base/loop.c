@@ -109,6 +109,14 @@ void watch_set(struct watch *w, bool read, bool write)
 		event_add(w->event, NULL);
 }
 
+void watch_hangup(struct watch *w)
+{
+	event_del(w->event);
+	/* by edge: a peer that only stopped sending stays in that state */
+	event_assign(w->event, w->loop->base, w->fd, EV_CLOSED | EV_ET | EV_PERSIST, on_fd, w);
+	event_add(w->event, NULL);
+}
+
 void watch_free(struct watch *w)
 {
 	if (!w)
@@ -131,9 +139,12 @@ static void on_timer(evutil_socket_t fd, short what, void *data)
 
 struct timer *loop_timer(struct loop *loop, int64_t ms, timer_fn fn, void *data)
 {
-	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 	struct timer *t = mem_new(1, sizeof(*t));
+	struct timeval tv;
 
+	if (ms < 0)
+		ms = 0;
+	tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 	t->fn = fn;
 	t->data = data;
 	t->event = event_new(loop->base, -1, 0, on_timer, t);
@@ -167,6 +178,8 @@ int loop_signal(struct loop *loop, int signum, signal_fn fn, void *data)
 	s->data = data;
 	s->event = evsignal_new(loop->base, signum, on_signal, s);
 	if (!s->event || event_add(s->event, NULL) < 0) {
+		if (s->event)
+			event_free(s->event);
 		free(s);
 		return -ENOMEM;
 	}

@@ -26,12 +26,20 @@ int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
 /*
- * Calls fn while fd is readable and/or writable. The descriptor stays the caller's; free the
- * watch before closing it.
+ * Calls fn while fd is readable and/or writable; a hang-up is both. The descriptor stays the
+ * caller's; free the watch before closing it. fd is something the kernel can wait for: never a
+ * regular file.
  */
 struct watch *loop_watch(struct loop *loop, int fd, bool read, bool write, watch_fn fn,
 			 void *data);
 void watch_set(struct watch *watch, bool read, bool write);
+
+/*
+ * Calls fn, with neither readable nor writable, each time the peer of a stream socket shuts
+ * down one of its directions: for a connection nothing is read from at the moment. poll(2) says
+ * POLLHUP when the peer is gone. Replaces what watch_set() asked for.
+ */
+void watch_hangup(struct watch *watch);
 void watch_free(struct watch *watch);
 static inline void watch_freep(struct watch **watch)
 {
