@@ -49,8 +49,11 @@ int sock_listen(const char *path, int type, mode_t mode, uid_t uid, gid_t gid,
 	umask(mask);
 	if (r < 0)
 		return error_set_errno(err, r, "cannot bind '%s'", path);
-	if (lchown(path, uid, gid) < 0 || chmod(path, mode) < 0 || listen(fd, BACKLOG) < 0)
-		return error_set_errno(err, errno, "cannot listen on '%s'", path);
+	if (lchown(path, uid, gid) < 0 || chmod(path, mode) < 0 || listen(fd, BACKLOG) < 0) {
+		r = errno;
+		(void)unlink(path);
+		return error_set_errno(err, r, "cannot listen on '%s'", path);
+	}
 	return TAKE_FD(fd);
 }
 
@@ -65,9 +68,15 @@ int sock_connect(const char *path, int type, struct error *err)
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot make a socket");
-	while (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
-		if (errno != EINTR)
-			return error_set_errno(err, errno, "cannot connect to '%s'", path);
+	while (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
+		if (errno == EINTR)
+			continue;
+		r = errno;
+		if (r == ENOENT || r == ECONNREFUSED)
+			return error_set_code(err, r, "unavailable", "nobody listens on '%s'",
+					      path);
+		return error_set_errno(err, r, "cannot connect to '%s'", path);
+	}
 	return TAKE_FD(fd);
 }
 

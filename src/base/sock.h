@@ -16,7 +16,10 @@
 int sock_listen(const char *path, int type, mode_t mode, uid_t uid, gid_t gid,
 		struct error *err);
 
-/* Connects; the error tells what to do (no daemon, no permission). Returns the descriptor. */
+/*
+ * Connects; -ENOENT or -ECONNREFUSED with code "unavailable" when nobody listens. Returns the
+ * descriptor.
+ */
 int sock_connect(const char *path, int type, struct error *err);
 
 /* A connected pair of the given type, both ends close-on-exec. */
