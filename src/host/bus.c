@@ -81,7 +81,9 @@ int bus_subscribe(sd_bus *bus, struct error *err)
 	int r = sd_bus_call_method(bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
 				   "Subscribe", &e, NULL, NULL);
 
-	return r < 0 ? bus_error(err, r, &e, "cannot subscribe to systemd's signals") : 0;
+	if (r < 0 && !sd_bus_error_has_name(&e, "org.freedesktop.systemd1.AlreadySubscribed"))
+		return bus_error(err, r, &e, "cannot subscribe to systemd's signals");
+	return 0;
 }
 
 static int poll_timeout(sd_bus *bus, int64_t end_boot_ms, int *ret)

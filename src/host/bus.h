@@ -27,7 +27,7 @@ int bus_open_host(sd_bus **ret, struct error *err);
  */
 int bus_open_container(pid_t leader, sd_bus **ret, struct error *err);
 
-/* Asks systemd to send signals at all. */
+/* Asks systemd to send signals at all; once more is fine. */
 int bus_subscribe(sd_bus *bus, struct error *err);
 
 /*
@@ -51,7 +51,7 @@ int bus_unit_path(const char *unit, char **ret, struct error *err);
 int bus_get_string(sd_bus *bus, const char *path, const char *interface, const char *property,
 		   char *out, size_t size, struct error *err);
 
-/* A number property of D-Bus type 'i', 'u' or 't'. */
+/* A number property of D-Bus type 'b', 'i', 'u' or 't'. */
 int bus_get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
 		   char type, uint64_t *ret, struct error *err);
 

@@ -1,0 +1,75 @@
+#include "host/dropins.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/*
+ * Live changes leave drop-ins of systemd's own (50-MemoryMax.conf and such, in system.control);
+ * files are read in the order of their names wherever they lie, and this one comes after those.
+ */
+#define FILE_NAME "50-limits.conf"
+#define FILE_MAX_BYTES 4096
+
+void dropin_render(const struct limits *limits, struct buf *out)
+{
+	buf_add_str(out,
+		    "# Written at every start; what is changed here is lost.\n[Service]\n");
+	if (limits->memory_max_bytes != LIMIT_UNSET)
+		buf_addf(out, "MemoryMax=%" PRId64 "\nMemorySwapMax=0\n",
+			 limits->memory_max_bytes);
+	if (limits->cpu_quota_percent != LIMIT_UNSET)
+		buf_addf(out, "CPUQuota=%" PRId64 "%%\n", limits->cpu_quota_percent);
+	if (limits->tasks_max != LIMIT_UNSET)
+		buf_addf(out, "TasksMax=%" PRId64 "\n", limits->tasks_max);
+}
+
+int dropin_write(const char *root, const char *unit, const struct limits *limits,
+		 bool *ret_changed, struct error *err)
+{
+	_cleanup_free_ char *dir = str_format("%s/%s.d", root, unit);
+	_cleanup_free_ char *path = str_format("%s/" FILE_NAME, dir);
+	_cleanup_buf_ struct buf wanted = {}, present = {};
+	int r;
+
+	dropin_render(limits, &wanted);
+	if (file_read(AT_FDCWD, path, FILE_MAX_BYTES, &present, NULL) == 0 &&
+	    !strcmp(buf_str(&present), buf_str(&wanted))) {
+		*ret_changed = false;
+		return 0;
+	}
+	r = file_make_path(dir, 0755, err);
+	if (r < 0)
+		return r;
+	r = file_write_atomic(AT_FDCWD, path, wanted.data, wanted.size, 0644, err);
+	if (r < 0)
+		return r;
+	*ret_changed = true;
+	return 0;
+}
+
+int dropin_remove(const char *root, const char *unit, bool *ret_changed, struct error *err)
+{
+	_cleanup_free_ char *name = str_format("%s.d", unit);
+	_cleanup_close_ int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	int r;
+
+	*ret_changed = false;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot open '%s'", root);
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0;
+	r = file_remove_tree(fd, name, err);
+	if (r < 0)
+		return r;
+	*ret_changed = true;
+	return 0;
+}

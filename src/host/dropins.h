@@ -1,0 +1,21 @@
+/* Drop-in files of a container's unit: its limits, as systemd reads them (man systemd.unit). */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "model/limits.h"
+
+#include <stdbool.h>
+
+/* Where they live: /run/systemd/system, or another directory of the same layout in a test. */
+#define DROPIN_ROOT "/run/systemd/system"
+
+/* The file's text. */
+void dropin_render(const struct limits *limits, struct buf *out);
+
+/* Writes <root>/<unit>.d/50-limits.conf; *ret_changed tells whether it says something new. */
+int dropin_write(const char *root, const char *unit, const struct limits *limits,
+		 bool *ret_changed, struct error *err);
+
+/* Removes <root>/<unit>.d. One that does not exist is success, with *ret_changed false. */
+int dropin_remove(const char *root, const char *unit, bool *ret_changed, struct error *err);

@@ -1,0 +1,83 @@
+/* Drop-ins of a container's unit: what they say and when they are written. */
+#include "unit.h"
+
+#include "base/cleanup.h"
+#include "host/dropins.h"
+
+#define UNIT "skep-agent@alice.service"
+
+static void test_render(void **state)
+{
+	static const struct {
+		struct limits limits;
+		const char *body;
+	} cases[] = {
+		{{2LL << 30, 50, 4096},
+		 "MemoryMax=2147483648\nMemorySwapMax=0\nCPUQuota=50%\nTasksMax=4096\n"},
+		{{LIMIT_UNSET, 200, LIMIT_UNSET}, "CPUQuota=200%\n"},
+		{{LIMIT_UNSET, LIMIT_UNSET, 16}, "TasksMax=16\n"},
+		{{LIMIT_UNSET, LIMIT_UNSET, LIMIT_UNSET}, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct buf b = {};
+		const char *section;
+
+		dropin_render(&cases[i].limits, &b);
+		section = strstr(buf_str(&b), "[Service]\n");
+		assert_non_null(section);
+		assert_string_equal(section + strlen("[Service]\n"), cases[i].body);
+		buf_release(&b);
+	}
+}
+
+static void test_write_tells_change(void **state)
+{
+	struct limits limits = {1LL << 30, 50, 100};
+	struct error err = {};
+	struct buf b = {};
+	char path[256];
+	bool changed;
+
+	assert_int_equal(dropin_write(*state, UNIT, &limits, &changed, &err), 0);
+	assert_true(changed);
+	assert_int_equal(dropin_write(*state, UNIT, &limits, &changed, &err), 0);
+	assert_false(changed);
+	limits.tasks_max = 101;
+	assert_int_equal(dropin_write(*state, UNIT, &limits, &changed, &err), 0);
+	assert_true(changed);
+	unit_path(path, state, UNIT ".d/50-limits.conf");
+	assert_int_equal(file_read(AT_FDCWD, path, 4096, &b, &err), 0);
+	assert_non_null(strstr(buf_str(&b), "TasksMax=101\n"));
+	buf_release(&b);
+}
+
+static void test_remove(void **state)
+{
+	struct limits limits = {1LL << 30, 50, 100};
+	struct error err = {};
+	char path[256];
+	bool changed;
+
+	assert_int_equal(dropin_remove(*state, UNIT, &changed, &err), 0);
+	assert_false(changed);
+	assert_int_equal(dropin_write(*state, UNIT, &limits, &changed, &err), 0);
+	assert_int_equal(dropin_remove(*state, UNIT, &changed, &err), 0);
+	assert_true(changed);
+	assert_int_not_equal(access(unit_path(path, state, UNIT ".d"), F_OK), 0);
+	assert_int_equal(dropin_remove(unit_path(path, state, "nowhere"), UNIT, &changed, &err),
+			 0);
+	assert_false(changed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_render),
+		unit_dir_test(test_write_tells_change),
+		unit_dir_test(test_remove),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
