@@ -1,0 +1,144 @@
+/* observe: what skepd's own sandbox cannot see of this machine and of its containers. */
+#include "host/verbs_inside.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "host/accounting.h"
+#include "host/checks.h"
+#include "host/outside.h"
+#include "host/ports.h"
+#include "host/spec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+/* The agent whose id range holds uid, by the specifications of those that were started. */
+static void find_agent(const struct place *place, uid_t uid, char ret[AGENT_NAME_MAX + 1])
+{
+	_cleanup_free_ char *path = str_format("%s/spec", place->runtime);
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	ret[0] = '\0';
+	while (dir && (entry = readdir(dir)) && ret[0] == '\0') {
+		struct container_spec spec = {};
+
+		if (entry->d_name[0] == '.' ||
+		    spec_read(dirfd(dir), entry->d_name, &spec, NULL) < 0)
+			continue;
+		if (uid >= spec.uid_base && uid - spec.uid_base < UID_RANGE)
+			memcpy(ret, spec.agent, sizeof(spec.agent));
+		spec_release(&spec);
+	}
+}
+
+static int observe_port(struct verb_request *request, json_t *answer, struct error *err)
+{
+	char agent[AGENT_NAME_MAX + 1];
+	struct listener found;
+	json_t *listener;
+	int64_t port;
+	int r = json_get_int(request->arguments, "port", true, 1, 65535, &port, err);
+
+	if (r >= 0)
+		r = port_find_listener((uint16_t)port, &found, err);
+	if (r <= 0)
+		return r;
+	find_agent(request->place, found.uid, agent);
+	listener = json_object();
+	json_object_set_new(listener, "pid", json_integer(found.pid));
+	json_object_set_new(listener, "name", json_string(found.name));
+	json_put_str(listener, "agent", agent[0] ? agent : NULL);
+	json_object_set_new(answer, "listener", listener);
+	return 0;
+}
+
+static int observe_tcp(struct verb_request *request, json_t *answer, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	struct container_spec spec = {};
+	const char *agent;
+	int64_t port;
+	bool open = false;
+	pid_t leader;
+	uid_t base;
+	int r = json_get_str(request->arguments, "agent", true, &agent, err);
+
+	if (r >= 0)
+		r = json_get_int(request->arguments, "port", true, 1, 65535, &port, err);
+	if (r >= 0)
+		r = verb_find_leader(request, agent, &leader, err);
+	if (r < 0)
+		return r;
+	path = str_format("%s/spec/%s.json", request->place->runtime, agent);
+	r = spec_read(AT_FDCWD, path, &spec, err);
+	if (r < 0)
+		return r;
+	base = spec.uid_base;
+	spec_release(&spec);
+	r = port_is_open(leader, (uint16_t)port, base, &open, err);
+	if (r < 0)
+		return r;
+	json_object_set_new(answer, "open", json_boolean(open));
+	return 0;
+}
+
+static void put_count(json_t *answer, const char *key, int64_t value)
+{
+	if (value >= 0)
+		json_object_set_new(answer, key, json_integer(value));
+}
+
+static int observe_usage(struct verb_request *request, json_t *answer, struct error *err)
+{
+	struct usage usage;
+	const char *agent;
+	pid_t leader;
+	int r = json_get_str(request->arguments, "agent", true, &agent, err);
+
+	if (r >= 0)
+		r = verb_find_leader(request, agent, &leader, err);
+	if (r >= 0)
+		r = accounting_usage(leader, &usage, err);
+	if (r < 0)
+		return r;
+	put_count(answer, "memory_bytes", usage.memory_bytes);
+	put_count(answer, "cpu_usec", usage.cpu_usec);
+	put_count(answer, "tasks", usage.tasks);
+	return 0;
+}
+
+static int observe_here(struct verb_request *request, json_t *answer, struct error *err)
+{
+	const char *what;
+	int r = json_get_str(request->arguments, "what", true, &what, err);
+
+	if (r < 0)
+		return r;
+	if (!strcmp(what, "port"))
+		return observe_port(request, answer, err);
+	if (!strcmp(what, "tcp"))
+		return observe_tcp(request, answer, err);
+	if (!strcmp(what, "usage"))
+		return observe_usage(request, answer, err);
+	if (!strcmp(what, "host")) {
+		json_object_set_new(answer, "checks",
+				    checks_run(request->place, request->supervisor));
+		return 0;
+	}
+	return error_set(err, EINVAL, "'what' is none of port, tcp, usage, host: '%.32s'",
+			 what);
+}
+
+int verb_observe(struct verb_request *request, json_t *answer, struct error *err)
+{
+	const char *what = "";
+
+	/* The control groups of a container can be read from anywhere. */
+	if (json_get_str(request->arguments, "what", false, &what, NULL) == 0 &&
+	    !strcmp(what, "usage"))
+		return observe_here(request, answer, err);
+	return outside_run(request, "observe", observe_here, answer, err);
+}
