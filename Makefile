@@ -19,22 +19,30 @@ BUILD ?= build
 NSPAWN ?= /usr/bin/systemd-nspawn
 
 CFLAGS ?= -O2 -g
+CPPFLAGS ?=
+LDFLAGS ?=
+CLANG_FORMAT ?= clang-format
+SCDOC ?= scdoc
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
 	-Wformat=2 -Wundef -Wnull-dereference
 HARDENING ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection
 ifneq ($(WERROR),)
 WARNINGS += -Werror
 endif
+INSTRUMENT :=
 ifneq ($(SANITIZE),)
-CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer
+INSTRUMENT := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 HARDENING :=
+endif
+ifneq ($(COVERAGE),)
+INSTRUMENT += -fprofile-instr-generate -fcoverage-mapping
 endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
-ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Isrc $(WARNINGS) $(HARDENING) -fPIE $(CFLAGS) \
-	-DSKEP_VERSION='"$(VERSION)"' -DSKEP_NSPAWN='"$(NSPAWN)"' -DSKEP_DATADIR='"$(DATADIR)"' \
-	$(shell $(PKG_CONFIG) --cflags libgit2 libsystemd jansson libevent_core 2>/dev/null)
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags libgit2 libsystemd jansson libevent_core 2>/dev/null)
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Isrc $(WARNINGS) $(HARDENING) -fPIE $(CPPFLAGS) $(CFLAGS) $(INSTRUMENT) \
+	-DSKEP_VERSION='"$(VERSION)"' -DSKEP_NSPAWN='"$(NSPAWN)"' -DSKEP_DATADIR='"$(DATADIR)"' $(PKG_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 
 LAYERS := base model wire git nix host control
@@ -54,9 +62,15 @@ sources = $(sort $(wildcard src/$(1)/*.c))
 objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
 archives = $(foreach l,$(1),$(if $(call sources,$(l)),$(BUILD)/lib$(l).a))
 
-all: $(foreach p,$(PROGRAMS),$(if $(call sources,$(p)),$(BUILD)/$(p)))
+all: $(foreach p,$(PROGRAMS),$(if $(call sources,$(p)),$(BUILD)/$(p))) ## the programs, in build/
 
-$(BUILD)/obj/%.o: src/%.c Makefile
+# Changes exactly when what would be compiled with changes, so that new flags rebuild and a new target does not.
+$(BUILD)/flags: export FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$FLAGS_NOW" | cmp -s - $@ || printf '%s\n' "$$FLAGS_NOW" > $@
+
+$(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -71,32 +85,80 @@ $(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
 define program_rule
 $(BUILD)/$(1): $(call objects,$(1)) $(call archives,$(USES_$(1)))
 	$(call say,LINK,$$@)
-	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(shell $(PKG_CONFIG) --libs $$(LIBS_$(1)))
+	$(Q)$(CC) $(CFLAGS) $(INSTRUMENT) $(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(shell $(PKG_CONFIG) --libs $$(LIBS_$(1)))
 endef
 $(foreach p,$(filter-out skep,$(PROGRAMS)),$(eval $(call program_rule,$(p))))
 
 # The client runs on any base image, so it needs nothing of it: static, and only jansson.
 $(BUILD)/skep: $(call objects,skep) $(call archives,$(USES_skep))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) -static -o $@ $(filter %.o,$^) $(filter %.a,$^) -ljansson
+	$(Q)$(CC) $(CFLAGS) $(if $(INSTRUMENT),$(INSTRUMENT),-static) -o $@ $(filter %.o,$^) $(filter %.a,$^) -ljansson
 
 # Unit tests: one program per file, linked with every layer its own layer may use.
 TEST_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
 TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(TEST_SOURCES))
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libgit2 libsystemd jansson libevent_core)
 
-$(BUILD)/unit/%: tests/unit/%.c $(call archives,control host nix git wire model base) Makefile
+$(BUILD)/unit/%: tests/unit/%.c $(call archives,control host nix git wire model base) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(call archives,control host nix git wire model base) $(TEST_LIBS)
 
-check-unit: $(TESTS) all
-	$(Q)for t in $(TESTS); do echo "# $$t"; CMOCKA_MESSAGE_OUTPUT=TAP $$t || exit 1; done
+# Checks. tests/run runs them and counts; its last line is "N passed, N failed".
+check: all $(TESTS) ## lint, unit tests and host tests (as root)
+	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run lint unit host
 
-clean:
-	$(Q)rm -rf $(BUILD)
+check-unit: all $(TESTS) ## unit tests alone
+	$(Q)BUILD=$(BUILD) tests/run unit
+
+check-host: all ## the real daemon in real containers, as root
+	$(Q)BUILD=$(BUILD) tests/run host
+
+lint: ## layers, headers, format, shell scripts, clang's warnings
+	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run lint
+
+C_FILES = $(shell find src tests -name '*.[ch]')
+
+fmt: ## make every C file look as .clang-format says
+	$(Q)$(CLANG_FORMAT) -i $(C_FILES)
+
+sanitize: ## unit tests under the address and undefined behaviour sanitizers
+	$(Q)$(MAKE) BUILD=$(BUILD)/sanitize CC=clang SANITIZE=address,undefined check-unit
+
+coverage: ## how much of each file the unit tests reach
+	$(Q)rm -rf $(BUILD)/coverage/profile
+	$(Q)LLVM_PROFILE_FILE='$(abspath $(BUILD))/coverage/profile/%p.profraw' $(MAKE) BUILD=$(BUILD)/coverage CC=clang \
+		COVERAGE=1 HARDENING= CFLAGS='-O1 -g' check-unit
+	$(Q)llvm-profdata merge -sparse -o $(BUILD)/coverage/all.profdata $(BUILD)/coverage/profile/*.profraw
+	$(Q)llvm-cov report -instr-profile=$(BUILD)/coverage/all.profdata \
+		$(foreach t,$(TESTS),-object $(patsubst $(BUILD)/%,$(BUILD)/coverage/%,$(t))) $(wildcard src/*/*.c)
+
+analyze: ## gcc's static analyzer over every file
+	$(Q)$(MAKE) BUILD=$(BUILD)/analyze CC=gcc WERROR=1 CFLAGS='-O1 -g -fanalyzer' all
+
+compile_commands.json: FORCE ## for clangd and clang-tidy
+	$(Q)BUILD=$(BUILD) tests/compile-commands > $@
+
+print-flags:
+	@printf '%s\n' $(ALL_CFLAGS)
+
+dist: ## the sources of the commit checked out, as a tar file
+	$(Q)mkdir -p $(BUILD)
+	$(Q)git archive --format=tar.gz --prefix=skep-$(VERSION)/ -o $(BUILD)/skep-$(VERSION).tar.gz HEAD
+	$(call say,DIST,$(BUILD)/skep-$(VERSION).tar.gz)
+
+clean: ## remove what was built
+	$(Q)rm -rf $(BUILD) compile_commands.json
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z_.-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r t d; do \
+		printf '  %-22s %s\n' "$$t" "$$d"; done
+	@echo
+	@echo 'Variables: PREFIX DESTDIR CC CFLAGS LDFLAGS BUILD V=1 (show commands) WERROR=1 (warnings are errors)'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all check-unit clean
+FORCE:
+.PHONY: FORCE all check check-unit check-host lint fmt sanitize coverage analyze print-flags dist clean help
 .SECONDARY:
+.DELETE_ON_ERROR:
