@@ -15,6 +15,11 @@ SYSCONFDIR ?= /etc
 SYSTEMDUNITDIR ?= /etc/systemd/system
 SYSUSERSDIR ?= /etc/sysusers.d
 TMPFILESDIR ?= /etc/tmpfiles.d
+SYSCTLDIR ?= /etc/sysctl.d
+CATALOGDIR ?= $(PREFIX)/lib/systemd/catalog
+BASHCOMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPLETIONDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHCOMPLETIONDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 BUILD ?= build
 NSPAWN ?= /usr/bin/systemd-nspawn
 
@@ -104,14 +109,22 @@ $(BUILD)/unit/%: tests/unit/%.c $(call archives,control host nix git wire model 
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(call archives,control host nix git wire model base) $(TEST_LIBS)
 
+# Programs that host tests call.
+HELPERS := $(patsubst tests/helpers/%.c,$(BUILD)/helpers/%,$(sort $(wildcard tests/helpers/*.c)))
+
+$(BUILD)/helpers/%: tests/helpers/%.c $(call archives,control host nix git wire model base) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,HELPER,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(call archives,control host nix git wire model base) $(TEST_LIBS)
+
 # Checks. tests/run runs them and counts; its last line is "N passed, N failed".
-check: all $(TESTS) ## lint, unit tests and host tests (as root)
+check: all $(TESTS) $(HELPERS) ## lint, unit tests and host tests (as root)
 	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run lint unit host
 
 check-unit: all $(TESTS) ## unit tests alone
 	$(Q)BUILD=$(BUILD) tests/run unit
 
-check-host: all ## the real daemon in real containers, as root
+check-host: all $(HELPERS) ## the real daemon in real containers, as root
 	$(Q)BUILD=$(BUILD) tests/run host
 
 lint: ## layers, headers, format, shell scripts, clang's warnings
@@ -142,6 +155,56 @@ compile_commands.json: FORCE ## for clangd and clang-tidy
 print-flags:
 	@printf '%s\n' $(ALL_CFLAGS)
 
+# Installing. What is in share/ goes where systemd and the shells look for it, with the programs' place filled in.
+SHARE_systemd = $(SYSTEMDUNITDIR)
+SHARE_sysusers.d = $(SYSUSERSDIR)
+SHARE_tmpfiles.d = $(TMPFILESDIR)
+SHARE_sysctl.d = $(SYSCTLDIR)
+SHARE_journal = $(CATALOGDIR)
+SHARE := $(foreach d,systemd sysusers.d tmpfiles.d sysctl.d journal,$(wildcard share/$(d)/*))
+share_target = $(SHARE_$(patsubst %/,%,$(dir $(1:share/%=%))))/$(notdir $(1))
+LINKS := skep skepd
+MAN := $(patsubst share/man/%.scd,$(BUILD)/man/%,$(wildcard share/man/*.scd))
+man_target = $(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
+COMPLETIONS := $(wildcard share/completions/*)
+COMPLETION_skep.bash = $(BASHCOMPLETIONDIR)/skep
+COMPLETION__skep = $(ZSHCOMPLETIONDIR)/_skep
+COMPLETION_skep.fish = $(FISHCOMPLETIONDIR)/skep.fish
+INSTALLED = $(addprefix $(LIBEXECDIR)/,$(PROGRAMS)) $(addprefix $(BINDIR)/,$(LINKS)) $(foreach f,$(SHARE),$(call share_target,$(f))) \
+	$(foreach f,$(MAN),$(call man_target,$(f))) $(foreach f,$(COMPLETIONS),$(COMPLETION_$(notdir $(f))))
+
+$(BUILD)/man/%: share/man/%.scd
+	@mkdir -p $(@D)
+	$(call say,MAN,$@)
+	$(Q)$(SCDOC) < $< > $@
+
+man: $(MAN)
+
+define install_file
+	$(Q)$(INSTALL) -D -m 0644 '$(1)' '$(DESTDIR)$(2)'
+
+endef
+define install_share
+	$(Q)$(INSTALL) -d '$(DESTDIR)$(dir $(2))' && sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' '$(1)' > '$(DESTDIR)$(2)' && chmod 0644 '$(DESTDIR)$(2)'
+
+endef
+
+install: all man ## programs, units, templates and pages, below DESTDIR
+	$(call say,INST,$(DESTDIR)$(LIBEXECDIR))
+	$(Q)$(INSTALL) -d '$(DESTDIR)$(LIBEXECDIR)' '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(DATADIR)'
+	$(Q)$(INSTALL) -m 0755 $(wildcard $(addprefix $(BUILD)/,$(PROGRAMS))) '$(DESTDIR)$(LIBEXECDIR)'
+	$(Q)for l in $(LINKS); do ln -sfn "$(LIBEXECDIR)/$$l" "$(DESTDIR)$(BINDIR)/$$l"; done
+	$(Q)rm -rf '$(DESTDIR)$(DATADIR)/templates'
+	$(Q)[ ! -d templates ] || cp -R --preserve=mode templates '$(DESTDIR)$(DATADIR)/templates'
+	$(foreach f,$(SHARE),$(call install_share,$(f),$(call share_target,$(f))))
+	$(foreach f,$(MAN),$(call install_file,$(f),$(call man_target,$(f))))
+	$(foreach f,$(COMPLETIONS),$(call install_file,$(f),$(COMPLETION_$(notdir $(f)))))
+
+uninstall: ## remove what install put there
+	$(Q)rm -f $(foreach f,$(INSTALLED),'$(DESTDIR)$(f)')
+	$(Q)rm -rf '$(DESTDIR)$(DATADIR)/templates'
+	$(Q)for d in '$(DESTDIR)$(DATADIR)' '$(DESTDIR)$(LIBEXECDIR)'; do [ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
+
 dist: ## the sources of the commit checked out, as a tar file
 	$(Q)mkdir -p $(BUILD)
 	$(Q)git archive --format=tar.gz --prefix=skep-$(VERSION)/ -o $(BUILD)/skep-$(VERSION).tar.gz HEAD
@@ -156,9 +219,9 @@ help: ## this list
 	@echo
 	@echo 'Variables: PREFIX DESTDIR CC CFLAGS LDFLAGS BUILD V=1 (show commands) WERROR=1 (warnings are errors)'
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all check check-unit check-host lint fmt sanitize coverage analyze print-flags dist clean help
+.PHONY: FORCE all check check-unit check-host lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

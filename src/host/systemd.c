@@ -275,20 +275,3 @@ const struct supervisor supervisor_systemd = {
 	.forget = forget,
 	.enforced = enforced,
 };
-
-int systemd_forget_machine(const char *agent, struct error *err)
-{
-	_cleanup_bus_ sd_bus *bus = NULL;
-	_cleanup_bus_error_ sd_bus_error e = SD_BUS_ERROR_NULL;
-	char container[CONTAINER_NAME_SIZE];
-	int r = bus_open_host(&bus, err);
-
-	if (r < 0)
-		return r;
-	r = sd_bus_call_method(bus, "org.freedesktop.machine1", "/org/freedesktop/machine1",
-			       "org.freedesktop.machine1.Manager", "UnregisterMachine", &e,
-			       NULL, "s", name_container(container, agent));
-	if (r < 0 && !sd_bus_error_has_name(&e, "org.freedesktop.machine1.NoSuchMachine"))
-		return bus_error(err, r, &e, "cannot unregister machine '%s'", container);
-	return 0;
-}

@@ -1,5 +1,4 @@
-/* What others need to know of containers that are units: names, states, and the register of
- * machines. */
+/* What others need to know of containers that are units: names and states. */
 #pragma once
 
 #include "host/supervisor.h"
@@ -17,9 +16,3 @@ enum container_run_state systemd_run_state(const char *active);
 /* How a unit that is down ended: "exited with status 1", "oom-kill; was killed by signal 9
  * ...". */
 char *systemd_exit_text(char out[64], const struct unit_state *unit);
-
-/*
- * Takes the container out of machined's register, where a killed nspawn leaves its name behind
- * and so keeps the next one from starting. One that is not there is success.
- */
-int systemd_forget_machine(const char *agent, struct error *err);
