@@ -1,0 +1,88 @@
+# What host tests share: `load lib/common`. One host or box per file, made in setup_file and taken down in
+# teardown_file whatever happened in between.
+
+ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+BUILD=$(cd "$ROOT" && cd "${BUILD:-build}" && pwd)
+export ROOT BUILD
+HOST=t$BATS_ROOT_PID
+STAGE=$BATS_FILE_TMPDIR/stage
+
+testhost() {
+	"$ROOT/tests/host/lib/testhost" "$@"
+}
+
+# in_host COMMAND...: in the test host (or box) of this file
+in_host() {
+	testhost exec "$HOST" "$@"
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds; says what it waited for when it never does
+wait_for() {
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) seconds=$1
+	shift
+	until "$@" > /dev/null 2>&1; do
+		if [ "${EPOCHREALTIME/./}" -gt "$end" ]; then
+			echo "still not so after $seconds s: $*" >&2
+			"$@" >&2
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+# fails COMMAND...: succeeds when it does not (a bare `!` passes unnoticed in the middle of a test)
+fails() {
+	if "$@"; then
+		echo "should have failed: $*" >&2
+		return 1
+	fi
+}
+
+# equal WANTED FOUND
+equal() {
+	[ "$1" = "$2" ] || {
+		printf 'wanted: %s\nfound:  %s\n' "$1" "$2" >&2
+		return 1
+	}
+}
+
+# contains TEXT PART
+contains() {
+	case $1 in
+	*"$2"*) ;;
+	*)
+		printf 'no "%s" in: %s\n' "$2" "$1" >&2
+		return 1
+		;;
+	esac
+}
+
+# A systemd host with skep installed as a packager would: programs and units by `make install`, accounts and
+# directories by systemd's own tools.
+skep_host_up() {
+	make -s -C "$ROOT" BUILD="$BUILD" DESTDIR="$STAGE" install
+	testhost up "$HOST" --bind-ro="$STAGE/usr/local:/usr/local" --bind-ro="$STAGE/etc:/stage" \
+		--bind-ro="$BUILD/helpers:/helpers" "$@"
+	in_host cp -a --no-preserve=ownership /stage/. /etc/
+	in_host systemd-sysusers
+	in_host systemd-tmpfiles --create /etc/tmpfiles.d/skep.conf
+	in_host systemctl daemon-reload
+}
+
+# Keeps what a failed test left to read.
+host_save() {
+	local to=$BUILD/test-logs/${BATS_TEST_FILENAME##*/}-${1//[^a-zA-Z0-9-]/_}
+
+	mkdir -p "$BUILD/test-logs"
+	in_host journalctl --no-pager -o short-monotonic > "$to.journal" 2>&1
+	cp "${TESTHOST_DIR:-/var/tmp/testhost}/$HOST/console.log" "$to.console"
+	echo "journal: $to.journal" >&2
+}
+
+save_when_failed() {
+	[ -n "${BATS_TEST_COMPLETED-}" ] || host_save "$BATS_TEST_NAME"
+}
+
+host_down() {
+	testhost kill "$HOST"
+}
