@@ -299,7 +299,7 @@ static int remove_directory(int parent_fd, const char *name)
 
 int file_remove_tree(int dir_fd, const char *name, struct error *err)
 {
-	const char *base = NULL;
+	const char *base = name;
 	_cleanup_close_ int parent_fd = open_parent(dir_fd, name, &base);
 	int r;
 
