@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define MESSAGE_MAX 300
+#define CONNECT_MS 10000
 
 int bus_error(struct error *err, int r, const sd_bus_error *e, const char *format, ...)
 {
@@ -28,6 +29,22 @@ int bus_error(struct error *err, int r, const sd_bus_error *e, const char *forma
 	return error_set(err, r, "%s: %s", context, message);
 }
 
+/* A peer that accepts the connection and then says nothing would hold sd-bus for 90 s. */
+static int wait_ready(sd_bus *bus)
+{
+	int64_t end = clock_boot_ms() + CONNECT_MS;
+	struct error ignored = {};
+	bool woken;
+	int r = sd_bus_is_ready(bus);
+
+	while (r == 0) {
+		r = bus_turn(bus, -1, end, &woken, &ignored);
+		if (r == 0)
+			r = sd_bus_is_ready(bus);
+	}
+	return r;
+}
+
 static int started(sd_bus *bus, const char *what, struct error *err)
 {
 	int r = sd_bus_set_bus_client(bus, 1);
@@ -36,6 +53,8 @@ static int started(sd_bus *bus, const char *what, struct error *err)
 		r = sd_bus_set_method_call_timeout(bus, (uint64_t)BUS_CALL_MS * 1000);
 	if (r >= 0)
 		r = sd_bus_start(bus);
+	if (r >= 0)
+		r = wait_ready(bus);
 	if (r < 0)
 		return error_set_errno(err, r, "cannot connect to the system bus of %s", what);
 	return 0;

@@ -59,7 +59,9 @@ static inline void sd_bus_error_releasep(sd_bus_error *e)
 {
 	sd_bus_error_free(e);
 }
-#define _cleanup_bus_ __attribute__((cleanup(sd_bus_flush_close_unrefp)))
+/* Closed without a flush: every call here is a synchronous one, and a mute peer would block it.
+ */
+#define _cleanup_bus_ __attribute__((cleanup(sd_bus_close_unrefp)))
 #define _cleanup_bus_message_ __attribute__((cleanup(sd_bus_message_unrefp)))
 #define _cleanup_bus_slot_ __attribute__((cleanup(sd_bus_slot_unrefp)))
 #define _cleanup_bus_error_ __attribute__((cleanup(sd_bus_error_releasep)))

@@ -138,6 +138,18 @@ units_of_ours() {
 	inside pty /bin/true < /dev/null
 }
 
+@test "a bus that says nothing is given up" {
+	in_host sh -c 'systemctl stop dbus.socket dbus.service; rm -f /run/dbus/system_bus_socket'
+	in_host systemd-run -q --unit=mute python3 -c "import socket, time; s = socket.socket(socket.AF_UNIX); \
+s.bind('/run/dbus/system_bus_socket'); s.listen(5); time.sleep(100)"
+	wait_for 5 in_host sh -c 'ss -xl | grep -q /run/dbus/system_bus_socket'
+	run timeout 30 "$BUILD/helpers/inside" "$LEADER" boot
+	in_host systemctl --no-block stop mute
+	in_host systemctl --no-block start dbus.socket
+	equal 125 "$status"
+	contains "$output" 'cannot connect to the system bus of the container: Connection timed out'
+}
+
 @test "a container that goes away ends what runs in it" {
 	"$BUILD/helpers/inside" "$LEADER" run sleep 100 > /dev/null 2> "$BATS_TEST_TMPDIR/said" &
 	wait_for 5 bash -c '[ -n "$("$1" exec "$2" systemctl list-units --plain --no-legend "skep-exec-*")" ]' - \
