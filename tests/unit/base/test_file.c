@@ -405,10 +405,10 @@ static int remove_with_mount(const char *dir, const char *from, const char *onto
 	struct error err = {};
 	uid_t uid = getuid();
 
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+	if (unshare(uid == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) < 0)
 		return 2;
 	(void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)uid);
-	if (write_text("/proc/self/uid_map", map) < 0)
+	if (uid != 0 && write_text("/proc/self/uid_map", map) < 0)
 		return 3;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount(from, onto, NULL, MS_BIND, NULL) < 0)
