@@ -21,14 +21,6 @@ struct call {
 	TAILQ_ENTRY(call) next;
 };
 
-/* A message the socket did not take yet. */
-struct outgoing {
-	json_t *object;
-	int fds[SOCK_MAX_FDS];
-	size_t n_fds;
-	STAILQ_ENTRY(outgoing) next;
-};
-
 struct executor {
 	struct loop *loop;
 	int fd;
@@ -36,7 +28,7 @@ struct executor {
 	struct timer *later; /* failures that are waiting to be told */
 	uint64_t last_number;
 	TAILQ_HEAD(, call) calls;
-	STAILQ_HEAD(outgoing_list, outgoing) queue;
+	struct outbox *outbox;
 	executor_event_fn on_event;
 	executor_gone_fn on_gone;
 	void *data;
@@ -44,31 +36,13 @@ struct executor {
 	bool *freed; /* set while a callback runs: tells it that the object is no more */
 };
 
-static void free_outgoing(struct outgoing *o)
-{
-	for (size_t i = 0; i < o->n_fds; i++)
-		(void)close(o->fds[i]);
-	json_decref(o->object);
-	free(o);
-}
-
-static void drop_queue(struct executor *e)
-{
-	while (!STAILQ_EMPTY(&e->queue)) {
-		struct outgoing *o = STAILQ_FIRST(&e->queue);
-
-		STAILQ_REMOVE_HEAD(&e->queue, next);
-		free_outgoing(o);
-	}
-}
-
 static struct call *find_call(struct executor *e, uint64_t number)
 {
 	struct call *c;
 
-	TAILQ_FOREACH(c, &e->calls, next)
-	if (c->number == number)
-		return c;
+	for (c = TAILQ_FIRST(&e->calls); c; c = TAILQ_NEXT(c, next))
+		if (c->number == number)
+			return c;
 	return NULL;
 }
 
@@ -91,9 +65,9 @@ static struct call *find_failed(struct executor *e, uint64_t last)
 {
 	struct call *c;
 
-	TAILQ_FOREACH(c, &e->calls, next)
-	if (c->number <= last && (e->gone || c->failed))
-		return c;
+	for (c = TAILQ_FIRST(&e->calls); c; c = TAILQ_NEXT(c, next))
+		if (c->number <= last && (e->gone || c->failed))
+			return c;
 	return NULL;
 }
 
@@ -138,7 +112,6 @@ static void channel_gone(struct executor *e)
 
 	e->gone = true;
 	watch_set(e->watch, false, false);
-	drop_queue(e);
 	if (!tell_failures(e))
 		return;
 	e->freed = &freed;
@@ -147,27 +120,21 @@ static void channel_gone(struct executor *e)
 		e->freed = NULL;
 }
 
+static void on_unsent(const json_t *object, int errnum, void *data)
+{
+	struct executor *e = data;
+	struct call *c =
+		find_call(e, (uint64_t)json_integer_value(json_object_get(object, "id")));
+
+	if (c)
+		fail_later(e, c, errnum == ECONNRESET ? EPIPE : errnum);
+}
+
 static void flush(struct executor *e)
 {
-	while (!STAILQ_EMPTY(&e->queue)) {
-		struct outgoing *o = STAILQ_FIRST(&e->queue);
-		int r = message_send(e->fd, o->object, o->fds, o->n_fds);
+	bool left = outbox_flush(e->outbox, e->fd, on_unsent, e);
 
-		if (r == -EAGAIN)
-			break;
-		if (r < 0) {
-			uint64_t number =
-				(uint64_t)json_integer_value(json_object_get(o->object, "id"));
-			struct call *c = find_call(e, number);
-
-			if (c)
-				fail_later(e, c, r == -ECONNRESET ? EPIPE : -r);
-		}
-		STAILQ_REMOVE_HEAD(&e->queue, next);
-		free_outgoing(o);
-	}
-	if (!e->gone)
-		watch_set(e->watch, true, !STAILQ_EMPTY(&e->queue));
+	watch_set(e->watch, true, left);
 }
 
 /* Returns false when a callback freed the executor. */
@@ -238,7 +205,7 @@ struct executor *executor_new(struct loop *loop, int fd, executor_event_fn on_ev
 	e->on_gone = on_gone;
 	e->data = data;
 	TAILQ_INIT(&e->calls);
-	STAILQ_INIT(&e->queue);
+	e->outbox = outbox_new();
 	message_prepare(fd);
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	e->watch = loop_watch(loop, fd, true, false, on_ready, e);
@@ -257,31 +224,11 @@ void executor_free(struct executor *e)
 		TAILQ_REMOVE(&e->calls, c, next);
 		free(c);
 	}
-	drop_queue(e);
+	outbox_free(e->outbox);
 	timer_cancel(e->later);
 	watch_free(e->watch);
 	closep(&e->fd);
 	free(e);
-}
-
-/* Takes the object over; 0, or -errno when a descriptor cannot be kept. */
-static int enqueue(struct executor *e, json_t *object, const int *fds, size_t n_fds)
-{
-	struct outgoing *o = mem_new(1, sizeof(*o));
-
-	o->object = object;
-	for (size_t i = 0; i < n_fds; i++) {
-		int fd = i < SOCK_MAX_FDS ? fcntl(fds[i], F_DUPFD_CLOEXEC, 3) : -1;
-
-		if (fd < 0) {
-			free_outgoing(o);
-			return i < SOCK_MAX_FDS ? -errno : -EINVAL;
-		}
-		o->fds[o->n_fds++] = fd;
-	}
-	STAILQ_INSERT_TAIL(&e->queue, o, next);
-	flush(e);
-	return 0;
 }
 
 uint64_t executor_call(struct executor *e, const char *verb, json_t *arguments, const int *fds,
@@ -302,9 +249,10 @@ uint64_t executor_call(struct executor *e, const char *verb, json_t *arguments, 
 		fail_later(e, c, EPIPE);
 		return c->number;
 	}
-	r = enqueue(e, object, fds, n_fds);
+	r = outbox_add(e->outbox, object, fds, n_fds);
 	if (r < 0)
 		fail_later(e, c, -r);
+	flush(e);
 	return c->number;
 }
 
@@ -312,8 +260,9 @@ void executor_cancel(struct executor *e, uint64_t number)
 {
 	if (e->gone || !find_call(e, number))
 		return;
-	(void)enqueue(e,
-		      json_pack("{s:I, s:s, s:I}", "id", (json_int_t)++e->last_number, "verb",
-				"cancel", "target", (json_int_t)number),
-		      NULL, 0);
+	(void)outbox_add(e->outbox,
+			 json_pack("{s:I, s:s, s:I}", "id", (json_int_t)++e->last_number,
+				   "verb", "cancel", "target", (json_int_t)number),
+			 NULL, 0);
+	flush(e);
 }

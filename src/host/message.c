@@ -17,7 +17,7 @@ static const char *const codes[] = {
 	"unsupported", "not_found",   "forbidden", "exists",        "wrong_state",
 	"stale",       "superseded",  "expired",   "idem_mismatch", "build_failed",
 	"needs_ack",   "blocked",     "busy",      "deploy_failed", "rate_limited",
-	"unavailable", "storage",     "internal",  "timeout",       "cancelled",
+	"unavailable", "storage",     "internal",
 };
 
 static const char *find_code(const char *code)

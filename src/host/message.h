@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,3 +32,19 @@ int message_send(int fd, const json_t *object, const int *fds, size_t n_fds);
  * is not an object, its descriptors then being closed.
  */
 int message_receive(int fd, json_t **ret, int *ret_fds, size_t *ret_n, struct error *err);
+
+/* Messages waiting until a socket takes them, in order. */
+struct outbox;
+struct outbox *outbox_new(void);
+void outbox_free(struct outbox *outbox);
+
+/* Adds one. Takes the object over and duplicates the descriptors; -errno when those cannot be
+ * kept. */
+int outbox_add(struct outbox *outbox, json_t *object, const int *fds, size_t n_fds);
+
+/*
+ * Sends what the socket takes. A message that cannot be sent is handed to on_fail (errno, the
+ * object borrowed) and dropped. Returns whether messages are left.
+ */
+bool outbox_flush(struct outbox *outbox, int fd,
+		  void (*on_fail)(const json_t *object, int errnum, void *data), void *data);
