@@ -2,6 +2,8 @@
  * root. */
 #pragma once
 
+#include "base/error.h"
+
 #include <sys/types.h>
 
 struct place {
@@ -11,3 +13,13 @@ struct place {
 	uid_t skep_uid, build_uid;
 	gid_t skep_gid, build_gid;
 };
+
+/* Makes the directories below both that belong to root, or puts their owners and modes right.
+ */
+int place_make(const struct place *place, struct error *err);
+
+/* Opens a directory of root's below state or runtime. The descriptor is the caller's. */
+int place_open(const char *dir, const char *name, struct error *err);
+
+/* Removes what an interrupted request left there: entries whose names begin with prefix. */
+int place_sweep(const char *dir, const char *name, const char *prefix, struct error *err);

@@ -1,0 +1,131 @@
+/*
+ * A mount's line names the device and the directory of it that is mounted. Our own mountinfo
+ * tells which device and directory roots/<agent> is; a container runs one of our roots when its
+ * "/" is exactly one below. Whatever it makes inside has a longer path.
+ */
+#include "host/readback.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOUNTINFO_MAX (4u << 20)
+
+struct mount_line {
+	const char *device, *root, *point;
+};
+
+/* "ID PARENT MAJ:MIN ROOT POINT ..."; changes line. */
+static bool split(char *line, struct mount_line *ret)
+{
+	char *fields[5] = {}, *save = NULL;
+
+	for (int i = 0; i < 5; i++, line = NULL)
+		fields[i] = strtok_r(line, " ", &save);
+	*ret = (struct mount_line){fields[2], fields[3], fields[4]};
+	return fields[4] != NULL;
+}
+
+/* Paths are written with space, tab, newline and backslash in octal. */
+static char *escaped(const char *path)
+{
+	struct buf out = {};
+
+	for (; *path; path++) {
+		if (strchr(" \t\n\\", *path))
+			buf_addf(&out, "\\%03o", (unsigned)(unsigned char)*path);
+		else
+			buf_add_char(&out, *path);
+	}
+	return buf_take(&out);
+}
+
+static size_t below(const char *path, const char *point)
+{
+	size_t size = strcmp(point, "/") == 0 ? 0 : strlen(point);
+
+	return strncmp(path, point, size) == 0 && (path[size] == '/' || !path[size]) ? size + 1
+										     : 0;
+}
+
+/* The device and the directory of it that path is: by the last of the longest mount points. */
+static int locate(const char *own, const char *path, char **ret_device, char **ret_dir)
+{
+	_cleanup_free_ char *copy = str_dup(own), *wanted = escaped(path);
+	char *save = NULL, *device = NULL, *dir = NULL;
+	size_t longest = 0;
+
+	for (char *line = strtok_r(copy, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		struct mount_line m;
+		size_t size = split(line, &m) ? below(wanted, m.point) : 0;
+
+		if (size == 0 || size < longest)
+			continue;
+		longest = size;
+		free(device);
+		free(dir);
+		device = str_dup(m.device);
+		dir = str_format("%s%s", strcmp(m.root, "/") == 0 ? "" : m.root,
+				 wanted + size - 1);
+	}
+	if (!device)
+		return -ENOENT;
+	*ret_device = device;
+	*ret_dir = dir;
+	return 0;
+}
+
+int readback_parse(const char *own, const char *roots, const char *leaders,
+		   char ret[OID_HEX_SIZE])
+{
+	_cleanup_free_ char *copy = str_dup(leaders), *device = NULL, *dir = NULL;
+	char *save = NULL;
+
+	if (locate(own, roots, &device, &dir) < 0)
+		return -ESTALE;
+	for (char *line = strtok_r(copy, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		struct mount_line m;
+		size_t size = strlen(dir);
+
+		if (!split(line, &m) || strcmp(m.point, "/") != 0 ||
+		    strcmp(m.device, device) != 0 || strncmp(m.root, dir, size) != 0 ||
+		    m.root[size] != '/' || !oid_is_valid(m.root + size + 1))
+			continue;
+		strcpy(ret, m.root + size + 1);
+		return 0;
+	}
+	return -ESTALE;
+}
+
+int readback_system(const struct place *place, const char *agent, pid_t leader,
+		    char ret[OID_HEX_SIZE], struct error *err)
+{
+	_cleanup_buf_ struct buf own = {}, leaders = {};
+	_cleanup_free_ char *state = realpath(place->state, NULL), *roots = NULL;
+	char path[64];
+	int r;
+
+	if (!state)
+		return error_set_errno(err, errno, "cannot find '%s'", place->state);
+	roots = str_format("%s/roots/%s", state, agent);
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)leader);
+	r = file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &own, err);
+	if (r == 0)
+		r = file_read(AT_FDCWD, path, MOUNTINFO_MAX, &leaders, err);
+	if (r < 0)
+		return r;
+	r = readback_parse(buf_str(&own), roots, buf_str(&leaders), ret);
+	return r < 0 ? error_set(err, ESTALE,
+				 "the container of '%s' runs on a root that is none of its own",
+				 agent)
+		     : 0;
+}

@@ -1,0 +1,22 @@
+/* What a running container really has as its root. */
+#pragma once
+
+#include "base/error.h"
+#include "host/place.h"
+#include "model/oid.h"
+
+#include <sys/types.h>
+
+/*
+ * The system whose root process `leader` has as "/", read from its mountinfo, which the
+ * container cannot forge. -ESTALE: it is none of this agent's.
+ */
+int readback_system(const struct place *place, const char *agent, pid_t leader,
+		    char ret[OID_HEX_SIZE], struct error *err);
+
+/*
+ * The same from texts: our own mountinfo, where roots/<agent> is (absolute, without symlinks),
+ * and the leader's mountinfo (man proc_pid_mountinfo). -ESTALE. Pure.
+ */
+int readback_parse(const char *own, const char *roots, const char *leaders,
+		   char ret[OID_HEX_SIZE]);

@@ -1,0 +1,26 @@
+/*
+ * Roots of containers, <state>/roots/<agent>/<system>/: the skeleton with the agent's rootfs/
+ * laid over it, owned by the agent's id range. A root appears whole or not at all.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "host/place.h"
+#include "host/spec.h"
+
+#include <stdbool.h>
+
+/* The root's directory; the caller frees it. */
+char *root_path(const struct place *place, const char *agent, const char *system);
+
+/*
+ * Makes the root of a specification, or takes the one that is there, with its environment and
+ * library cache brought up to date. *ret_usr (may be NULL) says whether the agent has a
+ * rootfs/usr, which is not part of the root.
+ */
+int root_prepare(const struct place *place, const struct container_spec *spec, bool *ret_usr,
+		 struct error *err);
+
+/* Notes that this root is about to run and removes all but it and the one that ran before. */
+int root_activate(const struct place *place, const char *agent, const char *system,
+		  struct error *err);
