@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "host/boot_state.h"
 #include "host/message.h"
 #include "host/transient.h"
 #include "host/verbs_inside.h"
@@ -22,10 +23,8 @@ static const struct {
 	const char *verb;
 	verb_fn fn;
 } verbs[] = {
-	{"exec", verb_exec},
-	{"shell", verb_shell},
-	{"logs", verb_logs},
-	{"observe", verb_observe},
+	{"exec", verb_exec},       {"shell", verb_shell},           {"logs", verb_logs},
+	{"observe", verb_observe}, {"boot-state", verb_boot_state},
 };
 
 static int start_unit(const struct place *place, const char *verb, int socket_fd,

@@ -1,0 +1,375 @@
+/* start, stop, switch, inspect, limits, settle: containers. What is answered was read back,
+ * never assumed. */
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "host/boot_state.h"
+#include "host/cgroup.h"
+#include "host/lock.h"
+#include "host/readback.h"
+#include "host/roots.h"
+#include "host/standalone.h"
+#include "skep-exec/agent.h"
+#include "skep-exec/table.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define READY_MS 90000
+#define STOP_S 30
+#define SECOND 1000
+#define EXIT_REBOOT "exited with status 133" /* man systemd-nspawn: a reboot inside */
+
+static const char *state_name(enum container_run_state state)
+{
+	switch (state) {
+	case CONTAINER_STOPPED:
+		return "stopped";
+	case CONTAINER_STARTING:
+		return "starting";
+	case CONTAINER_RUNNING:
+		return "running";
+	case CONTAINER_FAILED:
+		return "failed";
+	}
+	return "failed";
+}
+
+static bool is_up(const struct container_state *state)
+{
+	return state->state == CONTAINER_RUNNING || state->state == CONTAINER_STARTING;
+}
+
+/* What a start answers, about the container as it runs now. */
+static int describe(struct verb_request *request, const struct container_state *state,
+		    int64_t boot_ms, json_t *answer, struct error *err)
+{
+	json_object_set_new(answer, "leader", json_integer(state->leader));
+	if (boot_ms >= 0)
+		json_object_set_new(answer, "boot_ms", json_integer(boot_ms));
+	return verb_boot_state(request, answer, err);
+}
+
+/* Starts what is prepared and reads back that it is what was asked for. */
+static int bring_up(struct verb_request *request, const struct container_spec *spec,
+		    json_t *answer, struct error *err)
+{
+	const struct supervisor *s = request->supervisor;
+	const struct place *place = request->place;
+	struct container_state state = {};
+	char system[OID_HEX_SIZE];
+	struct error ignored;
+	int64_t begin;
+	int r = agent_write_spec(place, spec, err);
+
+	if (r == 0)
+		r = root_activate(place, spec->agent, spec->system, err);
+	if (r < 0)
+		return r;
+	begin = clock_boot_ms();
+	r = s->start(place, spec->agent, &spec->limits, READY_MS, &state, err);
+	if (r < 0)
+		return r;
+	begin = clock_boot_ms() - begin;
+	r = readback_system(place, spec->agent, state.leader, system, err);
+	if (r == 0 && strcmp(system, spec->system) != 0)
+		r = error_set(err, ESTALE, "the container of '%s' runs %.12s instead of %.12s",
+			      spec->agent, system, spec->system);
+	if (r == 0)
+		r = describe(request, &state, begin, answer, err);
+	if (r < 0)
+		(void)s->stop(place, spec->agent, STOP_S * SECOND, &ignored);
+	return r;
+}
+
+/* 1: it runs already, exactly so. */
+static int runs_already(struct verb_request *request, const struct container_spec *spec,
+			json_t *answer, struct error *err)
+{
+	char hash[SPEC_HASH_SIZE], running[SPEC_HASH_SIZE];
+	struct container_spec old = {};
+	struct container_state state;
+	int r = request->supervisor->inspect(request->place, spec->agent, &state, err);
+
+	if (r < 0 || !is_up(&state))
+		return r;
+	r = agent_read_spec(request->place, spec->agent, &old, err);
+	if (r < 0)
+		return r;
+	spec_hash(hash, spec);
+	spec_hash(running, &old);
+	spec_release(&old);
+	if (strcmp(hash, running) != 0)
+		return error_set_code(err, EEXIST, "wrong_state",
+				      "the container of '%s' runs with another specification",
+				      spec->agent);
+	r = describe(request, &state, -1, answer, err);
+	return r < 0 ? r : 1;
+}
+
+static int make_ready(const struct place *place, const struct container_spec *spec,
+		      struct error *err)
+{
+	int r = place_make(place, err);
+
+	if (r == 0)
+		r = agent_make(place, spec->agent, spec->uid_base, err);
+	return r < 0 ? r : root_prepare(place, spec, NULL, err);
+}
+
+static int start(struct verb_request *request, const struct container_spec *spec,
+		 json_t *answer, struct error *err)
+{
+	_cleanup_close_ int lock = lock_agent(request->place, spec->agent, err);
+	int r = lock < 0 ? lock : runs_already(request, spec, answer, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = make_ready(request->place, spec, err);
+	return r < 0 ? r : bring_up(request, spec, answer, err);
+}
+
+/* Ends it and looks whether it has. */
+static int bring_down(struct verb_request *request, const char *agent, int64_t timeout_ms,
+		      struct error *err)
+{
+	struct container_state state;
+	int r = request->supervisor->stop(request->place, agent, timeout_ms, err);
+
+	if (r == 0)
+		r = request->supervisor->inspect(request->place, agent, &state, err);
+	if (r == 0 && is_up(&state))
+		r = error_set(err, EBUSY, "the container of '%s' is still running", agent);
+	return r;
+}
+
+static int switch_over(struct verb_request *request, const struct container_spec *spec,
+		       json_t *answer, struct error *err)
+{
+	_cleanup_close_ int lock = lock_agent(request->place, spec->agent, err);
+	struct container_state state;
+	char running[OID_HEX_SIZE] = "";
+	int64_t begin;
+	int r;
+
+	if (lock < 0)
+		return lock;
+	r = request->supervisor->inspect(request->place, spec->agent, &state, err);
+	if (r < 0)
+		return r;
+	if (state.leader > 0)
+		(void)readback_system(request->place, spec->agent, state.leader, running, NULL);
+	/* The new root is made while the old one runs, unless they are the same directory. */
+	if (strcmp(running, spec->system) != 0) {
+		r = make_ready(request->place, spec, err);
+		if (r < 0)
+			return r;
+	}
+	begin = clock_boot_ms();
+	r = bring_down(request, spec->agent, STOP_S * SECOND, err);
+	if (r == 0)
+		r = make_ready(request->place, spec, err);
+	if (r == 0)
+		r = bring_up(request, spec, answer, err);
+	if (r == 0)
+		json_object_set_new(answer, "downtime_ms",
+				    json_integer(is_up(&state) ? clock_boot_ms() - begin : 0));
+	return r;
+}
+
+static int with_spec(struct verb_request *request, json_t *answer,
+		     int (*fn)(struct verb_request *, const struct container_spec *, json_t *,
+			       struct error *),
+		     struct error *err)
+{
+	struct container_spec spec = {};
+	int r = spec_parse(request->arguments, &spec, err);
+
+	if (r < 0)
+		return r;
+	r = fn(request, &spec, answer, err);
+	spec_release(&spec);
+	return r;
+}
+
+int verb_start(struct verb_request *request, json_t *answer, struct error *err)
+{
+	return with_spec(request, answer, start, err);
+}
+
+int verb_switch(struct verb_request *request, json_t *answer, struct error *err)
+{
+	return with_spec(request, answer, switch_over, err);
+}
+
+int verb_stop(struct verb_request *request, json_t *answer, struct error *err)
+{
+	const char *agent = agent_of(request);
+	_cleanup_close_ int lock = lock_agent(request->place, agent, err);
+	int64_t timeout_s = STOP_S;
+	int r = lock < 0 ? lock
+			 : json_get_int(request->arguments, "timeout_s", false, 0, 600,
+					&timeout_s, err);
+
+	(void)answer;
+	return r < 0 ? r : bring_down(request, agent, timeout_s * SECOND, err);
+}
+
+static int changed_limits(struct verb_request *request, const struct limits *limits,
+			  unsigned *ret_mask, struct error *err)
+{
+	const char *agent = agent_of(request);
+	struct container_spec spec = {};
+	struct container_state state;
+	char reason[160];
+	int r = request->supervisor->inspect(request->place, agent, &state, err);
+
+	if (r == 0 && is_up(&state))
+		r = request->supervisor->set_limits(request->place, agent, limits, ret_mask,
+						    err);
+	else if (r == 0)
+		r = request->supervisor->enforced(request->place, ret_mask, reason, err);
+	if (r < 0)
+		return r;
+	/* What runs and what is written stay the same. */
+	r = agent_read_spec(request->place, agent, &spec, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	spec.limits = *limits;
+	r = agent_write_spec(request->place, &spec, err);
+	spec_release(&spec);
+	return r;
+}
+
+int verb_limits(struct verb_request *request, json_t *answer, struct error *err)
+{
+	const char *agent = agent_of(request);
+	_cleanup_close_ int lock = lock_agent(request->place, agent, err);
+	struct limits limits;
+	unsigned mask = 0;
+	int r = lock < 0 ? lock
+			 : spec_limits_parse(json_object_get(request->arguments, "limits"),
+					     &limits, err);
+
+	if (r == 0)
+		r = changed_limits(request, &limits, &mask, err);
+	if (r < 0)
+		return r;
+	json_object_set_new(answer, "limits",
+			    json_pack("{s:b, s:b, s:b}", "memory", (mask & CGROUP_MEMORY) != 0,
+				      "cpu", (mask & CGROUP_CPU) != 0, "tasks",
+				      (mask & CGROUP_TASKS) != 0));
+	return 0;
+}
+
+/* One row of inspect, and the body of an event. */
+static int put_state(struct verb_request *request, const char *agent, json_t *row,
+		     struct error *err)
+{
+	char hash[SPEC_HASH_SIZE], system[OID_HEX_SIZE];
+	struct container_state state;
+	struct container_spec spec = {};
+	int r = request->supervisor->inspect(request->place, agent, &state, err);
+
+	if (r < 0)
+		return r;
+	json_put_str(row, "agent", agent);
+	json_put_str(row, "state", state_name(state.state));
+	if (state.exit[0])
+		json_put_str(row, "exit", state.exit);
+	if (agent_read_spec(request->place, agent, &spec, NULL) == 0) {
+		json_put_str(row, "spec_hash", spec_hash(hash, &spec));
+		spec_release(&spec);
+	}
+	if (state.leader == 0)
+		return 0;
+	json_object_set_new(row, "leader", json_integer(state.leader));
+	if (state.since_boot_ms > 0)
+		json_object_set_new(row, "since_ms",
+				    json_integer(clock_boot_ms() - state.since_boot_ms));
+	/* A root that is none of ours is told by the system being absent. */
+	if (readback_system(request->place, agent, state.leader, system, NULL) == 0)
+		json_put_str(row, "system", system);
+	return 0;
+}
+
+static int inspect_all(struct verb_request *request, json_t *rows, struct error *err)
+{
+	static const char ending[] = ".json";
+	int fd = place_open(request->place->runtime, "spec", err);
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir)
+		return fd < 0 ? fd : error_set_errno(err, errno, "cannot list containers");
+	while (errno = 0, (entry = readdir(dir))) {
+		size_t size = strlen(entry->d_name);
+		json_t *row;
+		int r;
+
+		if (size <= strlen(ending) ||
+		    strcmp(entry->d_name + size - strlen(ending), ending))
+			continue;
+		entry->d_name[size - strlen(ending)] = '\0';
+		if (name_check(entry->d_name, NULL) < 0)
+			continue;
+		row = json_object();
+		json_array_append_new(rows, row);
+		r = put_state(request, entry->d_name, row, err);
+		if (r < 0)
+			return r;
+	}
+	return errno ? error_set_errno(err, errno, "cannot list containers") : 0;
+}
+
+int verb_inspect(struct verb_request *request, json_t *answer, struct error *err)
+{
+	const char *agent = agent_of(request);
+	json_t *rows = json_array(), *row;
+	int r;
+
+	json_object_set_new(answer, "agents", rows);
+	if (!agent)
+		return inspect_all(request, rows, err);
+	row = json_object();
+	json_array_append_new(rows, row);
+	r = put_state(request, agent, row, err);
+	if (r < 0 || !json_object_get(row, "leader"))
+		return r;
+	/* Only asked of one: it takes a conversation with the system inside, which may be
+	 * stuck. */
+	(void)verb_boot_state(request, row, NULL);
+	return 0;
+}
+
+/* A container has ended without being asked to: what is left of it goes, and what is true is
+ * told. */
+int verb_settle(struct verb_request *request, json_t *answer, struct error *err)
+{
+	const char *agent = agent_of(request);
+	const char *exit = json_string_value(json_object_get(request->arguments, "exit"));
+	bool clean = json_is_true(json_object_get(request->arguments, "clean"));
+	_cleanup_close_ int lock = lock_agent(request->place, agent, err);
+	struct container_spec spec = {};
+	struct error failure = {};
+	int r = lock < 0 ? lock : 0;
+
+	if (r == 0 && request->supervisor == &supervisor_standalone) {
+		if (!*exit)
+			exit = "ended for an unknown reason";
+		r = standalone_ended(request->place, agent, exit, clean, err);
+		/* It was stopped after all: no news. */
+		if (r == 0)
+			return 0;
+		if (r > 0 && strcmp(exit, EXIT_REBOOT) == 0 &&
+		    agent_read_spec(request->place, agent, &spec, err) == 0) {
+			json_t *ignored = json_object();
+
+			(void)bring_up(request, &spec, ignored, &failure);
+			json_decref(ignored);
+			spec_release(&spec);
+		}
+	}
+	return r < 0 ? r : put_state(request, agent, answer, err);
+}
