@@ -34,6 +34,7 @@ void log_open(const char *program)
 	struct stat st;
 
 	sink.program = program;
+	sink.journal = false;
 	if (stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
 	    fstat(STDERR_FILENO, &st) == 0)
 		sink.journal = st.st_dev == dev && st.st_ino == ino;
