@@ -2,6 +2,8 @@
  */
 #include "skep-build/confine.h"
 
+#include "base/isolate.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <sched.h>
@@ -31,10 +33,13 @@ static const struct {
 
 static int drop(uid_t uid, gid_t gid, struct error *err)
 {
+	int r;
+
 	if (geteuid() == uid && getuid() == uid)
 		return 0;
-	if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
-		return error_set_errno(err, errno, "cannot leave the network");
+	r = isolate(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS, err);
+	if (r < 0)
+		return r;
 	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
 	    setresuid(uid, uid, uid) < 0)
 		return error_set_errno(err, errno, "cannot become uid %u, gid %u",

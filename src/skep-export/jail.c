@@ -6,6 +6,8 @@
  */
 #include "jail.h"
 
+#include "base/isolate.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -48,12 +50,15 @@ static int check_owner(int dir_fd, uid_t uid, struct error *err)
 
 static int change_root(int dir_fd, struct error *err)
 {
+	int r;
+
 	if (fchdir(dir_fd) < 0)
 		return error_set_errno(err, errno, "cannot enter the repository's directory");
 	if (close(dir_fd) < 0)
 		return error_set_errno(err, errno, "cannot close the repository's directory");
-	if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWUTS) < 0)
-		return error_set_errno(err, errno, "cannot leave the host's namespaces");
+	r = isolate(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWUTS, err);
+	if (r < 0)
+		return r;
 	if (chroot(".") < 0)
 		return error_set_errno(err, errno, "cannot make the directory the root");
 	return 0;
