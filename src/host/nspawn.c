@@ -64,7 +64,10 @@ static void add_binds(struct args *args, const struct place *place,
 	_cleanup_free_ char *agent = str_format("%s/agents/%s", place->state, spec->agent);
 	_cleanup_free_ char *hive = str_format("%s/agents/%s", place->runtime, spec->agent);
 
-	bind_path(args, "bind-ro", setup->usr, "/usr", setup->usr_idmap ? "idmap" : NULL);
+	/* Without what is mounted below it: nspawn cannot shift owners under a mount ("busy").
+	 */
+	bind_path(args, "bind-ro", setup->usr, "/usr",
+		  setup->usr_idmap ? "norbind,idmap" : "norbind");
 	bind_path(args, "bind-ro", hive, "/run/hive", NULL);
 	bind_path(args, "bind-ro", setup->skep, "/run/hive/bin/skep", NULL);
 	bind_below(args, "bind", agent, "state", "/state", NULL);
