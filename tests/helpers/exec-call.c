@@ -1,5 +1,6 @@
 /*
  * exec-call [-u UID] SOCKET VERB [JSON]
+ * exec-call [-u UID] SOCKET watch [COUNT]: prints that many messages that come unasked
  *
  * Asks skep-exec one thing, as skepd does, and prints every answer as a line. JSON is the
  * object of the verb's arguments. A verb that takes descriptors gets this program's own: exec
@@ -148,6 +149,15 @@ static int converse(int fd, bool typing)
 	}
 }
 
+static int watch(int fd, int count)
+{
+	int none = 0;
+
+	while (count-- > 0)
+		(void)take(fd, &none);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	json_t *arguments = NULL;
@@ -163,14 +173,16 @@ int main(int argc, char **argv)
 	}
 	if (argc < 3)
 		return 2;
-	if (json_parse(argc > 3 ? argv[3] : "{}", strlen(argc > 3 ? argv[3] : "{}"), &arguments,
-		       &err) < 0)
-		fail(error_text(&err), -EINVAL);
 	fd = sock_connect(argv[1], SOCK_SEQPACKET, &err);
 	if (fd < 0)
 		fail(error_text(&err), fd);
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	message_prepare(fd);
+	if (!strcmp(argv[2], "watch"))
+		return watch(fd, argc > 3 ? atoi(argv[3]) : 1);
+	if (json_parse(argc > 3 ? argv[3] : "{}", strlen(argc > 3 ? argv[3] : "{}"), &arguments,
+		       &err) < 0)
+		fail(error_text(&err), -EINVAL);
 	n_fds = pick_fds(argv[2], fds);
 	call(fd, ID, argv[2], arguments, fds, n_fds);
 	return converse(fd, !strcmp(argv[2], "shell"));
