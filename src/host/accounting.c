@@ -200,15 +200,15 @@ int accounting_enforced(pid_t leader, const struct limits *limits, unsigned *ret
 	int version = own_group_dir(leader, "memory", dir, err);
 
 	if (version > 0 && holds_memory(dir, version, limits->memory_max_bytes))
-		mask |= ENFORCES_MEMORY;
+		mask |= CGROUP_MEMORY;
 	if (version >= 0)
 		version = own_group_dir(leader, "cpu", dir, err);
 	if (version > 0 && holds_cpu(dir, version, limits->cpu_quota_percent))
-		mask |= ENFORCES_CPU;
+		mask |= CGROUP_CPU;
 	if (version >= 0)
 		version = own_group_dir(leader, "pids", dir, err);
 	if (version > 0 && read_number(dir, "pids.max", NULL) == limits->tasks_max)
-		mask |= ENFORCES_TASKS;
+		mask |= CGROUP_TASKS;
 	if (version < 0)
 		return version;
 	*ret = mask;
@@ -220,9 +220,7 @@ int accounting_controllers(unsigned *ret, char reason[160], struct error *err)
 	static const struct {
 		const char *name;
 		unsigned bit;
-	} needed[] = {{"memory", ENFORCES_MEMORY},
-		      {"cpu", ENFORCES_CPU},
-		      {"pids", ENFORCES_TASKS}};
+	} needed[] = {{"memory", CGROUP_MEMORY}, {"cpu", CGROUP_CPU}, {"pids", CGROUP_TASKS}};
 	bool pure = is_filesystem(ROOT, CGROUP2_SUPER_MAGIC);
 	_cleanup_buf_ struct buf have = {}, missing = {};
 	unsigned mask = 0;

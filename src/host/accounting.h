@@ -3,15 +3,11 @@
 #pragma once
 
 #include "base/error.h"
+#include "host/cgroup.h"
 #include "model/limits.h"
 
 #include <stdint.h>
 #include <sys/types.h>
-
-#define ENFORCES_MEMORY 1u
-#define ENFORCES_CPU 2u
-#define ENFORCES_TASKS 4u
-#define ENFORCES_ALL 7u
 
 struct usage {
 	int64_t memory_bytes, cpu_usec, tasks; /* -1: this machine does not count it */
@@ -21,7 +17,7 @@ struct usage {
 int accounting_usage(pid_t leader, struct usage *ret, struct error *err);
 
 /*
- * A mask of ENFORCES_* for those limits that the container's control group really carries (read
+ * A mask of CGROUP_* for those limits that the container's control group really carries (read
  * back, memory rounded to pages).
  */
 int accounting_enforced(pid_t leader, const struct limits *limits, unsigned *ret,

@@ -7,6 +7,8 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "host/accounting.h"
+#include "host/idmap.h"
+#include "host/spec.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -154,17 +156,33 @@ static void check_image(json_t *checks)
 				  : "the machine's own /usr has no systemd");
 }
 
-static void check_idmap(json_t *checks)
+static bool can_idmap(const char *path, struct error *err)
+{
+	_cleanup_close_ int namespace_fd = idmap_namespace(UID_BASE_FIRST, err);
+	_cleanup_close_ int mount_fd =
+		namespace_fd < 0 ? -1 : idmap_clone(path, namespace_fd, err);
+
+	return mount_fd >= 0;
+}
+
+/* Agents start without it on /usr; the manager sees applied and meta through it. */
+static void check_idmap(json_t *checks, const struct place *place)
 {
 	struct error err = {};
-	int r = checks_idmap("/usr", &err);
 
-	if (r == 0)
+	if (can_idmap("/usr", &err))
 		checks_add(checks, "idmapped-usr", true, NULL,
 			   "/usr can be mounted with an agent's ids");
 	else
 		checks_add(checks, "idmapped-usr", true, NULL,
 			   "%s; /usr is bound plainly, setuid programs in it are inert",
+			   error_text(&err));
+	if (can_idmap(place->state, &err))
+		checks_add(checks, "idmapped-state", true, NULL,
+			   "'%s' can be mounted with an agent's ids", place->state);
+	else
+		checks_add(checks, "idmapped-state", false,
+			   "keep the state on ext4, xfs, btrfs or tmpfs", "%s",
 			   error_text(&err));
 }
 
@@ -216,13 +234,13 @@ static void check_limits(json_t *checks, const struct place *place,
 		checks_add(checks, "limits", false, "see the detail", "%s", error_text(&err));
 	else
 		checks_add(
-			checks, "limits", mask == ENFORCES_ALL,
+			checks, "limits", mask == CGROUP_ALL,
 			"boot with cgroup v2 and, without systemd, delegate a group with the "
 			"memory, cpu and pids controllers",
 			"memory %s, CPU %s, tasks %s%s%s",
-			mask & ENFORCES_MEMORY ? "enforced" : "not enforced",
-			mask & ENFORCES_CPU ? "enforced" : "not enforced",
-			mask & ENFORCES_TASKS ? "enforced" : "not enforced",
+			mask & CGROUP_MEMORY ? "enforced" : "not enforced",
+			mask & CGROUP_CPU ? "enforced" : "not enforced",
+			mask & CGROUP_TASKS ? "enforced" : "not enforced",
 			reason[0] ? ": " : "", reason);
 }
 
@@ -266,7 +284,7 @@ json_t *checks_run(const struct place *place, const struct supervisor *superviso
 	check_userns(checks);
 	check_nspawn(checks);
 	check_image(checks);
-	check_idmap(checks);
+	check_idmap(checks, place);
 	check_limits(checks, place, supervisor);
 	check_inotify(checks, place);
 	check_pids(checks, place);

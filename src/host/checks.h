@@ -19,7 +19,3 @@ void checks_add(json_t *checks, const char *name, bool ok, const char *fix, cons
 
 /* The first number in a text: "systemd 252 (252.39)" is 252; -1: none. */
 int checks_parse_version(const char *text);
-
-/* Tries whether directories of path's file system can be mounted with other owners
- * (mount_setattr(2)). */
-int checks_idmap(const char *path, struct error *err);
