@@ -16,8 +16,9 @@
  * lines of which few are different are the worst case: time grows with their square, and no
  * size of output shows it.
  */
-#define COMPARE_MAX_LINES 20000
-#define COMPARE_MAX_BYTES (4u << 20)
+#define COMPARE_FILE_LINES 20000 /* of either side */
+#define COMPARE_ALL_LINES 200000
+#define COMPARE_ALL_BYTES (8u << 20)
 
 const struct diff_limits diff_limits_default = {
 	.max_file_bytes = 256 << 10,
@@ -29,8 +30,8 @@ const struct diff_limits diff_limits_default = {
 struct comparison {
 	struct repo *repo;
 	const struct diff_limits *limits;
-	size_t bytes_left;     /* to be shown */
-	uint64_t compare_left; /* to be compared */
+	size_t bytes_left; /* to be shown */
+	size_t compare_lines_left, compare_bytes_left;
 	json_t *files;
 	size_t added, removed;
 	bool truncated;
@@ -105,14 +106,19 @@ static void trim(struct content *old, struct content *new)
 /* Whether the two may be compared line by line; what it may cost is taken off. */
 static bool is_affordable(struct comparison *c, struct content old, struct content new)
 {
+	size_t old_lines, new_lines;
+
 	trim(&old, &new);
 	if (old.size == 0 || new.size == 0)
 		return true;
-	if (count_lines(old) > COMPARE_MAX_LINES || count_lines(new) > COMPARE_MAX_LINES)
+	old_lines = count_lines(old);
+	new_lines = count_lines(new);
+	if (old_lines > COMPARE_FILE_LINES || new_lines > COMPARE_FILE_LINES ||
+	    old_lines + new_lines > c->compare_lines_left ||
+	    old.size + new.size > c->compare_bytes_left)
 		return false;
-	if (old.size + new.size > c->compare_left)
-		return false;
-	c->compare_left -= old.size + new.size;
+	c->compare_lines_left -= old_lines + new_lines;
+	c->compare_bytes_left -= old.size + new.size;
 	return true;
 }
 
@@ -206,7 +212,8 @@ int diff_compare(struct repo *repo, const char *old, const char *new,
 		.repo = repo,
 		.limits = limits,
 		.bytes_left = limits->max_total_bytes,
-		.compare_left = COMPARE_MAX_BYTES,
+		.compare_lines_left = COMPARE_ALL_LINES,
+		.compare_bytes_left = COMPARE_ALL_BYTES,
 	};
 	int r = changes_list(repo, old, new, true, &changes, err);
 
