@@ -163,7 +163,7 @@ static void test_refused(void **state)
 static void test_link_then_directory(void **state)
 {
 	struct fixture *f = *state;
-	_cleanup_close_ int out = open_out(f, "out"), away = open_out(f, "away");
+	_cleanup_close_ int out = open_out(f, "out");
 	_cleanup_buf_ struct buf inner = {}, outer = {};
 	_cleanup_free_ char *leak = str_format("%s/away/file", f->top);
 	_cleanup_free_ char *target = str_format("%s/away", f->top);
@@ -171,6 +171,7 @@ static void test_link_then_directory(void **state)
 	struct checkout_count count;
 	struct error err = {};
 
+	assert_int_equal(mkdir(target, 0755), 0);
 	put_object(f, GIT_OBJECT_BLOB, "x", 1, blob);
 	put_object(f, GIT_OBJECT_BLOB, target, strlen(target), link);
 	add_entry(&inner, "100644", "file", blob);

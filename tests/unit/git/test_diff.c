@@ -147,6 +147,7 @@ static void test_binary(void **state)
 		{"latin-1: gr\xfc\xdf"
 		 "e\n",
 		 15, false},
+		{"one \x01 control character in a line\n", 34, false},
 		{"\033[1mbold\033[0m\n", 13, false},
 		{"\x01\x02\x03\x04text", 8, true},
 	};
@@ -290,7 +291,7 @@ static void test_many_renames(void **state)
 		old[i].data = new[i].data =
 			i % 2 ? str_format("content %d\n", i) : str_dup("twins\n");
 		old[i].path = str_format("a/%03d", i);
-		new[i].path = str_format("b/%03d", i);
+		new[i].path = str_format("b%03d/%03d", N - 1 - i, i);
 	}
 	put_files(f, NULL, old, N, a);
 	put_files(f, NULL, new, N, b);
@@ -300,8 +301,8 @@ static void test_many_renames(void **state)
 		json_t *file = file_at(diff, (size_t)i);
 
 		assert_string_equal(str(file, "status"), "renamed");
-		assert_string_equal(str(file, "path"), new[i].path);
-		assert_string_equal(str(file, "old_path"), old[i].path);
+		assert_string_equal(str(file, "path"), new[N - 1 - i].path);
+		assert_string_equal(str(file, "old_path"), old[N - 1 - i].path);
 	}
 	json_decref(diff);
 	for (int i = 0; i < N; i++) {

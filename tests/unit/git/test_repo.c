@@ -63,27 +63,34 @@ static void test_open_refused(void **state)
 	assert_null(repo);
 }
 
-/* Whatever the user's and the system's configuration say, nothing of it is seen. */
+/* A home full of configuration, in place before libgit2 starts. */
+static void make_home(char home[64])
+{
+	_cleanup_free_ char *user = NULL, *xdg = NULL, *xdg_file = NULL;
+
+	strcpy(home, "/tmp/skep-test-XXXXXX");
+	if (!mkdtemp(home))
+		abort();
+	user = str_format("%s/.gitconfig", home);
+	xdg = str_format("%s/git", home);
+	xdg_file = str_format("%s/git/config", home);
+	if (mkdir(xdg, 0750) < 0)
+		abort();
+	write_file(user, "[user]\n\tname = Mallory\n[core]\n\tbigFileThreshold = 7\n");
+	write_file(xdg_file, "[user]\n\temail = m@x\n");
+	setenv("HOME", home, 1);
+	setenv("XDG_CONFIG_HOME", home, 1);
+}
+
+/* Whatever the user's configuration says, nothing of it is seen. */
 static void test_no_outside_configuration(void **state)
 {
 	struct fixture *f = *state;
-	_cleanup_free_ char *user = str_format("%s/.gitconfig", f->top);
-	_cleanup_free_ char *xdg = str_format("%s/git", f->top);
-	_cleanup_free_ char *xdg_file = str_format("%s/git/config", f->top);
-	_cleanup_(repo_freep) struct repo *repo = NULL;
 	git_config *config = NULL;
 	git_config_iterator *entries = NULL;
 	git_config_entry *entry;
-	struct error err = {};
 
-	write_file(user, "[user]\n\tname = Mallory\n[core]\n\tbigFileThreshold = 7\n");
-	assert_int_equal(mkdir(xdg, 0750), 0);
-	write_file(xdg_file, "[user]\n\tmail = m@x\n");
-	setenv("HOME", f->top, 1);
-	setenv("XDG_CONFIG_HOME", f->top, 1);
-	expect_ok(git_setup(false, &err), &err);
-	expect_ok(repo_open(f->dir, &repo, &err), &err);
-	assert_int_equal(git_repository_config(&config, repo->git), 0);
+	assert_int_equal(git_repository_config(&config, f->repo->git), 0);
 	assert_int_equal(git_config_iterator_new(&entries, config), 0);
 	while (git_config_next(&entry, entries) == 0) {
 		if (entry->level != GIT_CONFIG_LEVEL_LOCAL)
@@ -221,6 +228,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_recover_real_leftovers, fixture_setup,
 						fixture_teardown),
 	};
+	char home[64];
+	int failed;
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	make_home(home);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	(void)file_remove_tree(AT_FDCWD, home, NULL);
+	return failed;
 }

@@ -9,8 +9,7 @@ static void test_byte_exact(void **state)
 		"plain\n",
 		"no newline at the end",
 		"",
-		"\n\nblank lines first\n\n\n# not a comment\n  indented \t \n\n\ntwo blank "
-		"lines last\n\n\n",
+		"\n\nblank lines\n\n\n# not a comment\n  indented \t \n\n\nblank lines\n\n\n",
 		"title\n\nSkep-Seq: 7\nSkep-Prev: e69de29bb2d1d6434b8b29ae775ad8c2e48c5391\n",
 		"-----BEGIN PGP SIGNATURE-----\nnot one\n",
 		"grüße, 世界 \xf0\x9f\x90\x9d\n",
