@@ -18,7 +18,7 @@ struct level {
 	const struct level *up;
 	const char *name;
 	int depth;
-	bool lenient;     /* special files are left out instead of refused */
+	bool lenient;     /* what is special or not for everybody is left out */
 	const char *skip; /* entry that is left out */
 };
 
@@ -198,6 +198,8 @@ static int copy_dir(int from_fd, const char *from, int into_fd, const char *into
 static int copy_any(int from_fd, const char *from, int into_fd, const char *into, mode_t mode,
 		    struct copy *copy, const struct level *level, struct error *err)
 {
+	if (level && level->lenient && !S_ISLNK(mode) && !(mode & S_IROTH))
+		return 0;
 	if (S_ISDIR(mode))
 		return copy_dir(from_fd, from, into_fd, into, copy, level, err);
 	if (S_ISREG(mode))

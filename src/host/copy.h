@@ -25,8 +25,9 @@ int copy_over(int from_fd, int into_fd, const char *name, const char *skip, stru
 	      struct error *err);
 
 /*
- * Copies one entry (file, symlink or tree) unless it does not exist; what is no file, symlink
- * or directory is left out. name says in errors where it comes from.
+ * Copies one entry (file, symlink or tree) unless it does not exist. Left out is what not
+ * everybody may read, so no secret travels, and what is no file, symlink or directory. name
+ * says in errors where it comes from.
  */
 int copy_entry(int from_fd, const char *from, int into_fd, const char *into, const char *name,
 	       struct copy *copy, struct error *err);

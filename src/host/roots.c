@@ -48,7 +48,7 @@ static int open_roots(const struct place *place, const char *agent, struct error
 
 	if (roots_fd < 0)
 		return roots_fd;
-	r = file_make_dir(roots_fd, agent, 0700, 0, 0, err);
+	r = file_make_dir(roots_fd, agent, 0700, geteuid(), getegid(), err);
 	if (r < 0)
 		return r;
 	fd = openat(roots_fd, agent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -124,7 +124,7 @@ static int open_rootfs(const struct place *place, const char *system, struct err
 		return error_set(err, ENODATA, "system %.12s has not been built", system);
 	if (system_fd < 0 || fstat(system_fd, &st) < 0)
 		return error_set_errno(err, errno, "cannot open '%s'", path);
-	if (st.st_uid != 0)
+	if (st.st_uid != geteuid())
 		return error_set(err, EPERM, "'%s' does not belong to root", path);
 	fd = openat(system_fd, "rootfs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0 || errno == ENOENT)
@@ -207,7 +207,7 @@ static int make(const struct place *place, const struct container_spec *spec, in
 {
 	_cleanup_free_ char *temp = str_format(NEW_PREFIX "%s", spec->system);
 	_cleanup_close_ int fd = -1;
-	int r = file_make_dir(agent_fd, temp, 0700, 0, 0, err);
+	int r = file_make_dir(agent_fd, temp, 0700, geteuid(), getegid(), err);
 
 	if (r < 0)
 		return r;
