@@ -56,7 +56,9 @@ static int add_update(struct repo *repo, git_tree *base, const struct commit_fil
 	update->path = file->path;
 	if (file->data) {
 		update->action = GIT_TREE_UPDATE_UPSERT;
-		update->filemode = GIT_FILEMODE_BLOB;
+		update->filemode = file->symlink      ? GIT_FILEMODE_LINK
+				   : file->executable ? GIT_FILEMODE_BLOB_EXECUTABLE
+						      : GIT_FILEMODE_BLOB;
 		r = git_blob_create_from_buffer(&update->id, repo->git, file->data, file->size);
 		if (r < 0)
 			return git_fail(r, err, "cannot write '%s' into '%s'", file->path,

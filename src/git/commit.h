@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "git/repo.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,7 @@ struct commit_file {
 	const char *path; /* "agents.json" or "a/b"; NULL data removes it */
 	const char *data;
 	size_t size;
+	bool executable, symlink; /* neither: a plain file */
 };
 
 /*

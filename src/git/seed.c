@@ -20,7 +20,6 @@
 #define BRANCH "main"
 #define REMOTE "applied"
 #define REMOTE_FETCH "+refs/tags/*:refs/tags/applied/*"
-#define SEED_MESSAGE "First state\n"
 #define CONFIG_PATH ".git/config"
 #define CONFIG_MAX_BYTES (1 << 20)
 #define DIR_MODE 0755
@@ -167,8 +166,8 @@ static int commit_index(git_repository *git, git_index *index, int64_t wall_s,
 	if (r == 0)
 		r = git_signature_new(&who, GIT_IDENTITY_NAME, GIT_IDENTITY_MAIL, wall_s, 0);
 	if (r == 0)
-		r = git_commit_create(&id, git, "HEAD", who, who, "UTF-8", SEED_MESSAGE, tree,
-				      0, NULL);
+		r = git_commit_create(&id, git, "HEAD", who, who, NULL, SEED_MESSAGE, tree, 0,
+				      NULL);
 	return r < 0 ? git_fail(r, err, "cannot make the first commit") : 0;
 }
 

@@ -7,6 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The message of that commit. The same files, message and time make the same commit id
+ * elsewhere. */
+#define SEED_MESSAGE "First state\n"
+
 struct seed_file {
 	const char *path;
 	const char *data;

@@ -124,3 +124,28 @@ void tag_release(struct tag *tag)
 {
 	buf_release(&tag->message);
 }
+
+int tag_copy(struct repo *from, const char *oid, struct repo *to, struct error *err)
+{
+	_cleanup_(git_odb_freep) git_odb *source = NULL, *target = NULL;
+	_cleanup_(git_odb_object_freep) git_odb_object *object = NULL;
+	git_oid id, written;
+	int r = oid_to_git(&id, oid, err);
+
+	if (r < 0)
+		return r;
+	r = git_repository_odb(&source, from->git);
+	if (r == 0)
+		r = git_repository_odb(&target, to->git);
+	if (r == 0)
+		r = git_odb_read(&object, source, &id);
+	if (r < 0)
+		return git_fail(r, err, "cannot read tag %s", oid);
+	if (git_odb_object_type(object) != GIT_OBJECT_TAG)
+		return error_set(err, EINVAL, "object %s is not a tag", oid);
+	r = git_odb_write(&written, target, git_odb_object_data(object),
+			  git_odb_object_size(object), GIT_OBJECT_TAG);
+	if (r < 0)
+		return git_fail(r, err, "cannot copy tag %s", oid);
+	return 0;
+}

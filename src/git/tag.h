@@ -31,3 +31,10 @@ struct tag {
  */
 int tag_read(struct repo *repo, const char *oid, struct tag *ret, struct error *err);
 void tag_release(struct tag *tag);
+
+/*
+ * Writes the tag object of one repository into another, byte for byte, so that its id stays;
+ * its target need not be there and no reference is made. -EINVAL when the id names something
+ * else.
+ */
+int tag_copy(struct repo *from, const char *oid, struct repo *to, struct error *err);

@@ -4,7 +4,7 @@
 static void make(struct fixture *f, const char *parent, const char *path, const char *data,
 		 char ret[OID_HEX_SIZE])
 {
-	struct commit_file file = {path, data, data ? strlen(data) : 0};
+	struct commit_file file = {.path = path, .data = data, .size = data ? strlen(data) : 0};
 	struct error err = {};
 
 	expect_ok(commit_files(f->repo, parent, &file, 1, "change\n", WALL, ret, &err), &err);
@@ -29,10 +29,10 @@ static void test_files(void **state)
 {
 	struct fixture *f = *state;
 	static const struct commit_file first_files[] = {
-		{"agents.json", "{}\n", 3},
-		{"a/b/c", "deep\n", 5},
-		{"a/d", "", 0},
-		{"absent/file", NULL, 0},
+		{.path = "agents.json", .data = "{}\n", .size = 3},
+		{.path = "a/b/c", .data = "deep\n", .size = 5},
+		{.path = "a/d", .data = "", .size = 0},
+		{.path = "absent/file", .data = NULL, .size = 0},
 	};
 	char first[OID_HEX_SIZE], second[OID_HEX_SIZE], third[OID_HEX_SIZE],
 		fourth[OID_HEX_SIZE];
@@ -86,7 +86,7 @@ static void test_no_empty_directory(void **state)
 static void test_identity(void **state)
 {
 	struct fixture *f = *state;
-	static const struct commit_file file = {"a", "b", 1};
+	static const struct commit_file file = {.path = "a", .data = "b", .size = 1};
 	char oid[OID_HEX_SIZE];
 	_cleanup_free_ char *check = NULL, *path = str_format("%s/wanted", f->top),
 			    *wanted = NULL;
@@ -119,7 +119,7 @@ static void test_refused(void **state)
 
 	make(f, NULL, "dir/file", "twelve bytes", commit);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct commit_file file = {bad[i], "x", 1};
+		struct commit_file file = {.path = bad[i], .data = "x", .size = 1};
 
 		assert_true(commit_files(f->repo, commit, &file, 1, "m", WALL, oid, &err) < 0);
 	}
