@@ -164,3 +164,14 @@ void json_put_str(json_t *object, const char *key, const char *value)
 	if (string)
 		json_object_set_new(object, key, string);
 }
+
+bool json_holds(const json_t *list, const char *word)
+{
+	json_t *value;
+	size_t i;
+
+	json_array_foreach (list, i, value)
+		if (json_is_string(value) && strcmp(json_string_value(value), word) == 0)
+			return true;
+	return false;
+}

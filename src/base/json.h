@@ -42,3 +42,6 @@ int json_only_keys(const json_t *object, const char *const *keys, const char *wh
  * null is never written. A value that is not UTF-8 is cleaned first.
  */
 void json_put_str(json_t *object, const char *key, const char *value);
+
+/* Whether a list of strings holds this one. NULL is an empty list. */
+bool json_holds(const json_t *list, const char *word);

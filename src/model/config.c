@@ -159,6 +159,7 @@ int config_load(struct config *c, const json_t *object, struct error *err)
 		"read_gid",
 		NULL,
 	};
+	static const char *const limit_keys[] = {"memory_max", "cpu_quota", "tasks_max", NULL};
 	json_t *limits = NULL;
 	int r;
 
@@ -181,6 +182,8 @@ int config_load(struct config *c, const json_t *object, struct error *err)
 		    0 ||
 	    (r = load_numbers(c, object, err)) < 0 ||
 	    (r = json_get_object(object, "limits", false, &limits, err)) < 0)
+		return r;
+	if (limits && (r = json_only_keys(limits, limit_keys, "'limits'", err)) < 0)
 		return r;
 	return limits ? limits_from_json(limits, &c->limits, err) : 0;
 }

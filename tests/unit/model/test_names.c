@@ -63,7 +63,7 @@ static void test_refuses(void **state)
 		"a\x1b[31m",
 		"a\x7f",
 		"\xc3\xa4",
-		"alic\xd0\xb5", /* a Cyrillic letter that looks like e */
+		"alic\xd0\xb5",   /* a Cyrillic letter that looks like e */
 		"a\xe2\x80\xaez", /* right-to-left override */
 		"a\xff",
 		"abcdefghijklmnopqrstuvwxyz0123456", /* 33 */

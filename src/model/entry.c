@@ -1,4 +1,4 @@
-#include "model/record.h"
+#include "model/entry.h"
 
 #include "base/text.h"
 
@@ -10,27 +10,27 @@
 
 #define VALUE_MAX 4096
 
-void record_begin(struct record *r, const char *subject, const char *body)
+void entry_begin(struct entry *r, const char *subject, const char *body)
 {
-	*r = (struct record){};
+	*r = (struct entry){};
 	text_clean(&r->text, subject, strlen(subject), 200, false);
 	buf_add_char(&r->text, '\n');
 	if (body && body[0]) {
 		size_t size = strlen(body);
 
 		buf_add_char(&r->text, '\n');
-		if (size > RECORD_BODY_MAX) {
-			body += size - RECORD_BODY_MAX;
-			size = RECORD_BODY_MAX;
+		if (size > ENTRY_BODY_MAX) {
+			body += size - ENTRY_BODY_MAX;
+			size = ENTRY_BODY_MAX;
 			buf_add_str(&r->text, "[earlier text was left out]\n");
 		}
-		text_clean(&r->text, body, size, 2 * RECORD_BODY_MAX, true);
+		text_clean(&r->text, body, size, 2 * ENTRY_BODY_MAX, true);
 		if (r->text.data[r->text.size - 1] != '\n')
 			buf_add_char(&r->text, '\n');
 	}
 }
 
-void record_put(struct record *r, const char *key, const char *value)
+void entry_put(struct entry *r, const char *key, const char *value)
 {
 	if (!value)
 		return;
@@ -42,20 +42,20 @@ void record_put(struct record *r, const char *key, const char *value)
 	buf_add_char(&r->text, '\n');
 }
 
-void record_put_int(struct record *r, const char *key, int64_t value)
+void entry_put_int(struct entry *r, const char *key, int64_t value)
 {
 	char digits[24];
 
 	snprintf(digits, sizeof(digits), "%" PRId64, value);
-	record_put(r, key, digits);
+	entry_put(r, key, digits);
 }
 
-const char *record_text(const struct record *r)
+const char *entry_text(const struct entry *r)
 {
 	return buf_str(&r->text);
 }
 
-void record_release(struct record *r)
+void entry_release(struct entry *r)
 {
 	buf_release(&r->text);
 }
@@ -74,7 +74,7 @@ static const char *trailers_of(const char *message)
 	return start;
 }
 
-char *record_get(const char *message, const char *key, unsigned nth)
+char *entry_get(const char *message, const char *key, unsigned nth)
 {
 	const char *line = trailers_of(message);
 	size_t n = strlen(key);
@@ -94,9 +94,9 @@ char *record_get(const char *message, const char *key, unsigned nth)
 	return NULL;
 }
 
-int record_get_int(const char *message, const char *key, int64_t *ret)
+int entry_get_int(const char *message, const char *key, int64_t *ret)
 {
-	char *value = record_get(message, key, 0);
+	char *value = entry_get(message, key, 0);
 	char *end = NULL;
 	intmax_t n;
 
@@ -113,12 +113,16 @@ int record_get_int(const char *message, const char *key, int64_t *ret)
 	return 0;
 }
 
-char *record_body(const char *message)
+char *entry_body(const char *message)
 {
 	const char *start = strstr(message, "\n\n"), *end = trailers_of(message);
 	struct buf body = {};
 
-	if (start && end > start + 2)
-		buf_add(&body, start + 2, (size_t)(end - start) - 3);
+	if (!start || end < start + 2)
+		return buf_take(&body);
+	start += 2;
+	while (end > start && end[-1] == '\n')
+		end--;
+	buf_add(&body, start, (size_t)(end - start));
 	return buf_take(&body);
 }
