@@ -57,6 +57,7 @@ int64_t table_deadline_ms(const struct verb *verb, const json_t *arguments);
 int verb_hello(struct verb_request *request, json_t *answer, struct error *err);
 int verb_prepare(struct verb_request *request, json_t *answer, struct error *err);
 int verb_agent_socket(struct verb_request *request, json_t *answer, struct error *err);
+int verb_pause(struct verb_request *request, json_t *answer, struct error *err);
 int verb_seed(struct verb_request *request, json_t *answer, struct error *err);
 int verb_remote(struct verb_request *request, json_t *answer, struct error *err);
 int verb_export(struct verb_request *request, json_t *answer, struct error *err);

@@ -1,6 +1,7 @@
 /* hello, prepare, agent-socket: what skepd asks for before there is a container. */
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/sock.h"
 #include "host/cgroup.h"
@@ -9,8 +10,10 @@
 #include "skep-exec/table.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 int verb_hello(struct verb_request *request, json_t *answer, struct error *err)
 {
@@ -82,5 +85,20 @@ int verb_agent_socket(struct verb_request *request, json_t *answer, struct error
 	if (fd < 0)
 		return fd;
 	request->answer_fd = fd;
+	return 0;
+}
+
+/* The marker is what the agent's harness in the container looks for: /run/hive/paused. */
+int verb_pause(struct verb_request *request, json_t *answer, struct error *err)
+{
+	_cleanup_free_ char *path =
+		str_format("%s/agents/%s/paused", request->place->runtime, agent_of(request));
+	bool paused = json_is_true(json_object_get(request->arguments, "paused"));
+
+	(void)answer;
+	if (paused)
+		return file_write_atomic(AT_FDCWD, path, "", 0, 0644, err);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return error_set_errno(err, errno, "cannot remove '%s'", path);
 	return 0;
 }

@@ -84,7 +84,7 @@ static int seed_into(const struct verb_request *request, int proposed, const cha
 	input = json_pack("{s:O, s:O, s:I}", "files",
 			  json_object_get(request->arguments, "files"), "url",
 			  json_object_get(request->arguments, "url"), "time",
-			  (json_int_t)clock_wall_s());
+			  json_integer_value(json_object_get(request->arguments, "time")));
 	r = run(request, "seed", fd, -1, input, err);
 	json_decref(input);
 	if (r == 0 && syncfs(fd) < 0)

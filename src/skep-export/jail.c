@@ -4,7 +4,7 @@
  * signal at the parent's death and whether others of the same uid may trace us (not dumpable:
  * they may not).
  */
-#include "jail.h"
+#include "skep-export/jail.h"
 
 #include "base/isolate.h"
 

@@ -15,7 +15,7 @@
  * Each ends with one line on standard output, {"ok":true} or
  * {"ok":false,"errno":n,"error":text}, and exit status 0, 1 (failed) or 2 (wrong usage).
  */
-#include "jail.h"
+#include "skep-export/jail.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
