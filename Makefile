@@ -67,7 +67,7 @@ sources = $(sort $(wildcard src/$(1)/*.c))
 objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
 archives = $(foreach l,$(1),$(if $(call sources,$(l)),$(BUILD)/lib$(l).a))
 
-all: $(foreach p,$(PROGRAMS),$(if $(call sources,$(p)),$(BUILD)/$(p))) ## the programs, in build/
+all: $(foreach p,$(PROGRAMS),$(if $(call sources,$(p)),$(BUILD)/$(p))) $(BUILD)/templates ## the programs, in build/
 
 # Changes exactly when what would be compiled with changes, so that new flags rebuild and a new target does not.
 $(BUILD)/flags: export FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
@@ -98,6 +98,11 @@ $(foreach p,$(filter-out skep,$(PROGRAMS)),$(eval $(call program_rule,$(p))))
 $(BUILD)/skep: $(call objects,skep) $(call archives,$(USES_skep))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(if $(INSTRUMENT),$(INSTRUMENT),-static) -o $@ $(filter %.o,$^) $(filter %.a,$^) -ljansson
+
+# A program that was built but not installed finds its templates beside it.
+$(BUILD)/templates:
+	@mkdir -p $(BUILD)
+	$(Q)ln -sfn '$(CURDIR)/templates' $@
 
 # Unit tests: one program per file, linked with every layer its own layer may use.
 TEST_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))

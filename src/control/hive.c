@@ -31,6 +31,7 @@ static void agent_free(struct agent *agent)
 	settings_release(&agent->settings);
 	json_decref(agent->failed_units);
 	free(agent->status_text);
+	free(agent->last_row);
 	timer_cancel(agent->restart_timer);
 	watch_free(agent->listen_watch);
 	closep(&agent->listen_fd);
@@ -52,6 +53,16 @@ void hive_free(struct hive *hive)
 	free(hive->proposals);
 	free(hive->program_dir);
 	free(hive);
+}
+
+void hive_quiet(struct hive *hive)
+{
+	if (!hive->stopping || !hive->on_quiet)
+		return;
+	for (size_t i = 0; i < hive->n_agents; i++)
+		if (hive->agents[i]->ops)
+			return;
+	hive->on_quiet(hive);
 }
 
 /* Where name is or belongs. */
@@ -90,7 +101,8 @@ int hive_get(const struct hive *hive, const char *name, struct agent **ret, stru
 	if (!agent || agent->unborn) {
 		r = error_set(err, ENOENT, "no agent '%s'", name);
 		if (hive_find_kept(hive, name))
-			error_hint(err, "it was destroyed and its state kept: skep spawn %s", name);
+			error_hint(err, "it was destroyed and its state kept: skep spawn %s",
+				   name);
 		else
 			error_hint(err, "skep list");
 		return r;
@@ -118,10 +130,12 @@ struct proposal *hive_find_proposal(const struct hive *hive, int64_t id)
 {
 	size_t i = proposal_index(hive, id);
 
-	return i < hive->n_proposals && hive->proposals[i]->id == id ? hive->proposals[i] : NULL;
+	return i < hive->n_proposals && hive->proposals[i]->id == id ? hive->proposals[i]
+								     : NULL;
 }
 
-int hive_get_proposal(const struct hive *hive, int64_t id, struct proposal **ret, struct error *err)
+int hive_get_proposal(const struct hive *hive, int64_t id, struct proposal **ret,
+		      struct error *err)
 {
 	struct proposal *proposal = hive_find_proposal(hive, id);
 
@@ -147,7 +161,8 @@ struct agent *hive_add(struct hive *hive, struct settings *settings)
 	agent->downtime_ms = -1;
 	snprintf(agent->state, sizeof(agent->state), "unknown");
 	hive->agents = mem_grow(hive->agents, hive->n_agents + 1, sizeof(*hive->agents));
-	memmove(hive->agents + i + 1, hive->agents + i, (hive->n_agents - i) * sizeof(*hive->agents));
+	memmove(hive->agents + i + 1, hive->agents + i,
+		(hive->n_agents - i) * sizeof(*hive->agents));
 	hive->agents[i] = agent;
 	hive->n_agents++;
 	return agent;
@@ -167,13 +182,27 @@ void hive_add_proposal(struct hive *hive, struct proposal *proposal)
 {
 	size_t i = proposal_index(hive, proposal->id);
 
-	hive->proposals = mem_grow(hive->proposals, hive->n_proposals + 1, sizeof(*hive->proposals));
+	hive->proposals =
+		mem_grow(hive->proposals, hive->n_proposals + 1, sizeof(*hive->proposals));
 	memmove(hive->proposals + i + 1, hive->proposals + i,
 		(hive->n_proposals - i) * sizeof(*hive->proposals));
 	hive->proposals[i] = proposal;
 	hive->n_proposals++;
 	if (proposal->id > hive->last_id)
 		hive->last_id = proposal->id;
+}
+
+void hive_drop_proposals(struct hive *hive, const char *agent)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < hive->n_proposals; i++) {
+		if (strcmp(hive->proposals[i]->agent, agent) == 0)
+			proposal_free(hive->proposals[i]);
+		else
+			hive->proposals[n++] = hive->proposals[i];
+	}
+	hive->n_proposals = n;
 }
 
 struct proposal *hive_open_proposal(const struct hive *hive, const char *agent)
@@ -235,7 +264,8 @@ char *hive_log_path(const struct hive *hive, int64_t id)
 	return str_format("%s/logs/%" PRId64 ".log", hive->config->state_dir, id);
 }
 
-int hive_open_applied(const struct hive *hive, const char *agent, struct repo **ret, struct error *err)
+int hive_open_applied(const struct hive *hive, const char *agent, struct repo **ret,
+		      struct error *err)
 {
 	_cleanup_free_ char *dir = hive_applied_dir(hive, agent);
 

@@ -1,6 +1,7 @@
 /*
- * The hive in memory: agents, proposals, and the threads that tie them to git, to skep-exec and to clients. Everything
- * here is derived from the repositories and can be thrown away; control's other files each own one topic over it.
+ * The hive in memory: agents, proposals, and the threads that tie them to git, to skep-exec and
+ * to clients. Everything here is derived from the repositories and can be thrown away;
+ * control's other files each own one topic over it.
  */
 #pragma once
 
@@ -19,6 +20,7 @@ struct op;
 struct audit;
 struct server;
 struct submission;
+struct events;
 
 /* One agent: what is wanted of it, and what was last seen of its container. */
 struct agent {
@@ -26,6 +28,7 @@ struct agent {
 	struct settings settings;
 	bool unborn; /* being spawned: no entry in agents.json yet */
 	bool dying;  /* being destroyed */
+	bool doomed; /* removed from memory when its operation ends, however that goes */
 
 	/* seen, never assumed: from skep-exec's answers and events */
 	char state[16]; /* "running", "starting", "stopped", "failed", "unknown" */
@@ -38,10 +41,11 @@ struct agent {
 	char *status_text;
 	int64_t status_set_at;
 	int64_t downtime_ms; /* of the last switch; −1 unknown */
+	char *last_row;      /* the row subscribers saw last */
 	unsigned crashes;    /* in a row, for the back-off of restarts */
 	struct timer *restart_timer;
 
-	int listen_fd;              /* its own socket; −1: none */
+	int listen_fd; /* its own socket; −1: none */
 	struct watch *listen_watch;
 	unsigned connections;
 
@@ -71,6 +75,13 @@ struct hive {
 	struct executor *executor;
 	char *program_dir;
 	bool stopping;
+	void (*on_quiet)(struct hive *hive); /* while stopping: no operation is left */
+	void *program;                       /* whose hive this is; not ours to look into */
+	/* a new listening socket of an agent (fd), or −1 when it is gone: for whoever keeps
+	 * them */
+	void (*keep_socket)(struct hive *hive, const char *agent, int fd);
+	void *stop_data;
+	bool stop_containers;
 
 	struct agent **agents; /* sorted by name */
 	size_t n_agents;
@@ -88,6 +99,7 @@ struct hive {
 	uint64_t last_op;
 	struct audit *audit;
 	struct server *server;
+	struct events *events;
 	struct timer *expiry;
 
 	char mode[16]; /* "systemd" or "standalone", as skep-exec says */
@@ -99,13 +111,17 @@ struct hive {
 struct hive *hive_new(struct loop *loop, const struct config *config, int64_t (*wall_s)(void));
 void hive_free(struct hive *hive);
 
+/* Calls on_quiet when the hive is stopping and nothing is running any more. */
+void hive_quiet(struct hive *hive);
+
 /* NULL when there is none. */
 struct agent *hive_find(const struct hive *hive, const char *name);
 struct proposal *hive_find_proposal(const struct hive *hive, int64_t id);
 
 /* As above, with -ENOENT and the words a user needs. An unborn agent is not found. */
 int hive_get(const struct hive *hive, const char *name, struct agent **ret, struct error *err);
-int hive_get_proposal(const struct hive *hive, int64_t id, struct proposal **ret, struct error *err);
+int hive_get_proposal(const struct hive *hive, int64_t id, struct proposal **ret,
+		      struct error *err);
 
 /* Adds an agent with these settings (taken over), or removes one and frees it. */
 struct agent *hive_add(struct hive *hive, struct settings *settings);
@@ -113,6 +129,9 @@ void hive_remove(struct hive *hive, struct agent *agent);
 
 /* Adds a proposal (taken over), keeping the order. */
 void hive_add_proposal(struct hive *hive, struct proposal *proposal);
+
+/* Forgets the proposals of an agent whose record was purged. */
+void hive_drop_proposals(struct hive *hive, const char *agent);
 
 /* The undecided proposal of an agent, NULL when there is none. */
 struct proposal *hive_open_proposal(const struct hive *hive, const char *agent);
@@ -131,4 +150,5 @@ char *hive_meta_dir(const struct hive *hive);
 char *hive_log_path(const struct hive *hive, int64_t id);
 
 /* Opens the applied repository of an agent; the caller frees it. */
-int hive_open_applied(const struct hive *hive, const char *agent, struct repo **ret, struct error *err);
+int hive_open_applied(const struct hive *hive, const char *agent, struct repo **ret,
+		      struct error *err);

@@ -1,0 +1,311 @@
+#include "control/audit.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "control/chain.h"
+#include "control/op.h"
+#include "git/hash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define AUDIT_FILE "audit/log.jsonl"
+#define READ_MAX (64 << 20)
+#define NOTE_MAX 2048
+
+struct audit {
+	struct hive *hive;
+	int fd;
+	int64_t seq;
+	char prev[OID_HEX_SIZE]; /* hash of the newest line, without its newline; "" before the
+				    first */
+};
+
+/* ---- the file ---- */
+
+static int read_all(const struct hive *hive, struct buf *ret, struct error *err)
+{
+	_cleanup_free_ char *path = str_format("%s/" AUDIT_FILE, hive->config->state_dir);
+
+	return file_read(AT_FDCWD, path, READ_MAX, ret, err);
+}
+
+/* A line that a crash cut short was never answered for: it goes. */
+static int cut_torn_line(int fd, struct buf *text, struct error *err)
+{
+	const char *last = text->size ? memrchr(text->data, '\n', text->size) : NULL;
+	size_t good = last ? (size_t)(last - text->data) + 1 : 0;
+
+	if (good == text->size)
+		return 0;
+	log_line(LOG_WARNING, "the audit log ended in half a line, which was removed");
+	buf_truncate(text, good);
+	if (ftruncate(fd, (off_t)good) < 0)
+		return error_set_errno(err, errno, "cannot mend the audit log");
+	return 0;
+}
+
+static void find_end(struct audit *a, const struct buf *text)
+{
+	const char *end = text->size ? text->data + text->size - 1 : NULL;
+	const char *start = end ? memrchr(text->data, '\n', (size_t)(end - text->data)) : NULL;
+	json_t *line = NULL;
+
+	if (!end)
+		return;
+	start = start ? start + 1 : text->data;
+	hash_blob(start, (size_t)(end - start), a->prev);
+	if (json_parse(start, (size_t)(end - start), &line, NULL) == 0)
+		a->seq = json_integer_value(json_object_get(line, "seq"));
+	json_decref(line);
+}
+
+int audit_open(struct hive *hive, struct audit **ret, struct error *err)
+{
+	_cleanup_free_ char *path = str_format("%s/" AUDIT_FILE, hive->config->state_dir);
+	_cleanup_close_ int fd =
+		open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	_cleanup_buf_ struct buf text = {};
+	struct audit *a;
+	int r;
+
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot open '%s'", path);
+	if ((r = read_all(hive, &text, err)) < 0 || (r = cut_torn_line(fd, &text, err)) < 0)
+		return r;
+	a = mem_new(1, sizeof(*a));
+	a->hive = hive;
+	a->fd = TAKE_FD(fd);
+	find_end(a, &text);
+	*ret = a;
+	return 0;
+}
+
+void audit_close(struct audit *a)
+{
+	if (!a)
+		return;
+	closep(&a->fd);
+	free(a);
+}
+
+void audit_add(struct audit *a, const struct actor *actor, const char *verb, const char *object,
+	       const char *result, const char *note)
+{
+	_cleanup_free_ char *text = NULL, *line = NULL, *clean = NULL;
+	char at[CLOCK_TEXT_SIZE];
+	json_t *entry;
+	int r;
+
+	if (!a)
+		return;
+	entry = json_pack("{s:I,s:s,s:s,s:s,s:s}", "seq", (json_int_t)(a->seq + 1), "at",
+			  clock_format(at, a->hive->wall_s()), "actor",
+			  actor ? actor->name : "skepd", "channel",
+			  actor ? actor->channel : "controller", "verb", verb);
+	json_put_str(entry, "object", object);
+	json_put_str(entry, "result", result);
+	if (note) {
+		clean = text_clean_dup(note, NOTE_MAX, false);
+		json_put_str(entry, "note", clean);
+	}
+	json_object_set_new(entry, "prev", json_string(a->prev[0] ? a->prev : "none"));
+	text = json_line(entry);
+	json_decref(entry);
+	line = str_format("%s\n", text);
+	r = file_write_all(a->fd, line, strlen(line));
+	if (r == 0 && fdatasync(a->fd) < 0)
+		r = -errno;
+	if (r < 0) {
+		log_line(LOG_ERR, "the audit log cannot be written: %s", strerror(-r));
+		return;
+	}
+	a->seq++;
+	hash_blob(text, strlen(text), a->prev);
+}
+
+void audit_op(struct audit *a, const struct op *op, int r)
+{
+	audit_add(a, op->has_actor ? &op->actor : NULL, op->verb, op->agent->settings.name,
+		  r == 0 ? "ok" : error_text(&op->err), NULL);
+}
+
+/* ---- one story ---- */
+
+/* Newest first; within a second the higher sequence number. */
+static int by_time(const void *a, const void *b)
+{
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	int order = strcmp(json_string_value(json_object_get(y, "at")),
+			   json_string_value(json_object_get(x, "at")));
+	json_int_t i = json_integer_value(json_object_get(x, "seq"));
+	json_int_t j = json_integer_value(json_object_get(y, "seq"));
+
+	return order ? order : (i < j) - (i > j);
+}
+
+static void add_lines(const struct buf *text, json_t *list)
+{
+	for (const char *at = buf_str(text), *end; (end = strchr(at, '\n')); at = end + 1) {
+		json_t *line = NULL;
+
+		if (json_parse(at, (size_t)(end - at), &line, NULL) < 0 ||
+		    !json_is_string(json_object_get(line, "at"))) {
+			json_decref(line);
+			continue;
+		}
+		json_object_set_new(line, "kind", json_string("log"));
+		json_object_set(line, "agent", json_object_get(line, "object"));
+		json_object_del(line, "object");
+		json_object_del(line, "prev");
+		json_array_append_new(list, line);
+	}
+}
+
+static void add_tag(const struct chain_entry *e, json_t *list)
+{
+	_cleanup_free_ char *actor = entry_get(e->message, "Skep-Actor", 0);
+	_cleanup_free_ char *channel = entry_get(e->message, "Skep-Channel", 0);
+	char at[CLOCK_TEXT_SIZE];
+	json_t *entry = json_pack("{s:I,s:s,s:s,s:s,s:s}", "seq", (json_int_t)e->seq, "at",
+				  clock_format(at, e->wall_s), "kind", "tag", "verb",
+				  proposal_tag_family(e->state), "agent", e->agent);
+
+	json_object_set_new(entry, "id", json_integer(e->id));
+	json_put_str(entry, "actor", actor);
+	json_put_str(entry, "channel", channel);
+	json_put_str(entry, "commit", e->target);
+	json_array_append_new(list, entry);
+}
+
+int audit_list(struct hive *hive, int64_t limit, int64_t before, json_t **ret,
+	       struct error *err)
+{
+	_cleanup_(chain_release) struct chain chain = {};
+	_cleanup_buf_ struct buf text = {};
+	_cleanup_free_ json_t **sorted = NULL;
+	json_t *all = json_array(), *list;
+	size_t n, skip = before > 0 ? (size_t)before : 0;
+	int r;
+
+	if ((r = read_all(hive, &text, err)) < 0 || (r = chain_read(hive, &chain, err)) < 0) {
+		json_decref(all);
+		return r;
+	}
+	add_lines(&text, all);
+	for (size_t i = 0; i < chain.count; i++)
+		add_tag(&chain.entries[i], all);
+	n = json_array_size(all);
+	sorted = mem_new(n, sizeof(*sorted));
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = json_array_get(all, i);
+	qsort(sorted, n, sizeof(*sorted), by_time);
+	list = json_array();
+	for (size_t i = skip; i < n && i < skip + (size_t)limit; i++)
+		json_array_append(list, sorted[i]);
+	json_decref(all);
+	*ret = list;
+	return 0;
+}
+
+static void problem(json_t *problems, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static void problem(json_t *problems, const char *format, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	if (text && json_array_size(problems) < 100)
+		json_array_append_new(problems, json_string(text));
+}
+
+static int64_t verify_lines(const struct buf *text, json_t *problems)
+{
+	char prev[OID_HEX_SIZE] = "none";
+	int64_t seq = 0;
+
+	for (const char *at = buf_str(text), *end; (end = strchr(at, '\n')); at = end + 1) {
+		json_t *line = NULL;
+		const char *claimed;
+
+		seq++;
+		if (json_parse(at, (size_t)(end - at), &line, NULL) < 0) {
+			problem(problems, "log line %lld is not JSON", (long long)seq);
+		} else {
+			claimed = json_string_value(json_object_get(line, "prev"));
+			if (!claimed || strcmp(claimed, prev) != 0)
+				problem(problems,
+					"log line %lld does not follow the line before it",
+					(long long)seq);
+			if (json_integer_value(json_object_get(line, "seq")) != seq)
+				problem(problems, "log line %lld has another number",
+					(long long)seq);
+		}
+		json_decref(line);
+		hash_blob(at, (size_t)(end - at), prev);
+	}
+	return seq;
+}
+
+static void verify_chain(const struct chain *chain, json_t *problems)
+{
+	const char *prev = "none";
+
+	for (size_t i = 0; i < chain->count; i++) {
+		const struct chain_entry *e = &chain->entries[i];
+		_cleanup_free_ char *claimed = entry_get(e->message, "Skep-Prev", 0);
+
+		if (e->seq != (int64_t)i + 1) {
+			problem(problems,
+				"tag %s/%lld of '%s' is number %lld where %zu was expected",
+				proposal_tag_family(e->state), (long long)e->id, e->agent,
+				(long long)e->seq, i + 1);
+			return;
+		}
+		if (!claimed || strcmp(claimed, prev) != 0)
+			problem(problems,
+				"tag %s/%lld of '%s' does not follow the one before it",
+				proposal_tag_family(e->state), (long long)e->id, e->agent);
+		prev = e->oid;
+	}
+}
+
+int audit_verify(struct hive *hive, json_t **ret, struct error *err)
+{
+	_cleanup_(chain_release) struct chain chain = {};
+	_cleanup_buf_ struct buf text = {};
+	json_t *problems;
+	int64_t lines;
+	int r;
+
+	if ((r = read_all(hive, &text, err)) < 0 || (r = chain_read(hive, &chain, err)) < 0)
+		return r;
+	problems = json_array();
+	verify_chain(&chain, problems);
+	lines = verify_lines(&text, problems);
+	if (hive->chain_seq != (int64_t)chain.count)
+		problem(problems, "%lld tags are known, %zu are on disk",
+			(long long)hive->chain_seq, chain.count);
+	if (hive->audit && lines != hive->audit->seq)
+		problem(problems, "%lld log lines are known, %lld are on disk",
+			(long long)hive->audit->seq, (long long)lines);
+	*ret = json_pack("{s:b,s:I,s:I,s:s,s:o}", "valid", json_array_size(problems) == 0,
+			 "entries", (json_int_t)chain.count, "lines", (json_int_t)lines, "head",
+			 hive->chain_head[0] ? hive->chain_head : "none", "problems", problems);
+	return 0;
+}

@@ -1,0 +1,143 @@
+#include "control/container.h"
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "control/event.h"
+#include "git/commit.h"
+
+#include <errno.h>
+#include <string.h>
+
+int container_manifest(struct hive *hive, struct agent *agent, const char *commit,
+		       struct manifest *ret, struct error *err)
+{
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	_cleanup_buf_ struct buf text = {};
+	int r = hive_open_applied(hive, agent->settings.name, &repo, err);
+
+	if (r < 0)
+		return r;
+	r = commit_read_file(repo, commit, MANIFEST_PATH, MANIFEST_MAX_BYTES, &text, err);
+	if (r == -ENOENT) {
+		manifest_init(ret);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	r = manifest_parse(buf_str(&text), text.size, ret, err);
+	return r < 0 ? error_prefix(err, MANIFEST_PATH) : 0;
+}
+
+static struct limits with_defaults(struct hive *hive, struct agent *agent,
+				   const struct limits *asked)
+{
+	struct limits wish = limits_effective(&agent->settings.limits, asked);
+
+	/* limits_effective() ends in the built-in defaults; the hive's own come before those */
+	if (agent->settings.limits.memory_max_bytes == LIMIT_UNSET &&
+	    asked->memory_max_bytes == LIMIT_UNSET)
+		wish.memory_max_bytes = hive->config->limits.memory_max_bytes;
+	if (agent->settings.limits.cpu_quota_percent == LIMIT_UNSET &&
+	    asked->cpu_quota_percent == LIMIT_UNSET)
+		wish.cpu_quota_percent = hive->config->limits.cpu_quota_percent;
+	if (agent->settings.limits.tasks_max == LIMIT_UNSET && asked->tasks_max == LIMIT_UNSET)
+		wish.tasks_max = hive->config->limits.tasks_max;
+	return wish;
+}
+
+struct limits container_limits(struct hive *hive, struct agent *agent, const char *commit)
+{
+	struct limits asked = LIMITS_UNSET, wish;
+	struct manifest manifest;
+
+	if (commit[0] && container_manifest(hive, agent, commit, &manifest, NULL) == 0) {
+		asked = manifest.limits;
+		manifest_release(&manifest);
+	}
+	wish = with_defaults(hive, agent, &asked);
+	return wish;
+}
+
+int container_spec(struct hive *hive, struct agent *agent, const char *commit, const char *tree,
+		   json_t **ret, struct error *err)
+{
+	const struct settings *s = &agent->settings;
+	struct manifest manifest;
+	struct limits limits;
+	json_t *spec, *env;
+	int r = container_manifest(hive, agent, commit, &manifest, err);
+
+	if (r < 0)
+		return r;
+	limits = with_defaults(hive, agent, &manifest.limits);
+	env = json_array();
+	for (char **e = manifest.env; e && *e; e++)
+		json_array_append_new(env, json_string(*e));
+	manifest_release(&manifest);
+	spec = json_pack("{s:s,s:s,s:I,s:s,s:s,s:i,s:s,s:i,s:o,s:{s:I,s:I,s:I}}", "agent",
+			 s->name, "role", name_is_manager(s->name) ? "manager" : "agent",
+			 "uid_base", (json_int_t)s->uid_base, "system", tree, "network",
+			 s->private_network ? "private" : "host", "port", (int)s->port, "label",
+			 s->name, "dashboard_port", (int)hive->config->dashboard_port, "env",
+			 env, "limits", "memory_max_bytes", (json_int_t)limits.memory_max_bytes,
+			 "cpu_quota_percent", (json_int_t)limits.cpu_quota_percent, "tasks_max",
+			 (json_int_t)limits.tasks_max);
+	if (!spec)
+		return error_set(err, EIO, "cannot describe the container of '%s'", s->name);
+	*ret = spec;
+	return 0;
+}
+
+const json_t *container_entry(const json_t *answer, const char *agent)
+{
+	json_t *list = json_object_get(answer, "agents"), *entry;
+	size_t i;
+
+	json_array_foreach (list, i, entry) {
+		const char *name = json_string_value(json_object_get(entry, "agent"));
+
+		if (name && strcmp(name, agent) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+static bool take_text(char *field, size_t size, const json_t *entry, const char *key)
+{
+	const char *value = json_string_value(json_object_get(entry, key));
+
+	if (!value)
+		value = "";
+	if (strncmp(field, value, size - 1) == 0)
+		return false;
+	snprintf(field, size, "%s", value);
+	return true;
+}
+
+void container_seen(struct hive *hive, struct agent *agent, const json_t *entry)
+{
+	json_t *failed = json_object_get(entry, "failed_units");
+	bool changed;
+
+	if (!json_object_get(entry, "state"))
+		return;
+	changed = take_text(agent->state, sizeof(agent->state), entry, "state");
+	changed |= take_text(agent->system, sizeof(agent->system), entry, "system");
+	(void)take_text(agent->boot_state, sizeof(agent->boot_state), entry, "boot_state");
+	(void)take_text(agent->exit, sizeof(agent->exit), entry, "exit");
+	agent->leader = json_integer_value(json_object_get(entry, "leader"));
+	json_decref(agent->failed_units);
+	agent->failed_units = failed ? json_incref(failed) : NULL;
+	if (changed)
+		event_agent(hive, agent);
+}
+
+json_t *container_arguments(const struct agent *agent, json_t *more)
+{
+	json_t *arguments = json_pack("{s:s}", "agent", agent->settings.name);
+
+	if (more)
+		json_object_update(arguments, more);
+	json_decref(more);
+	return arguments;
+}

@@ -1,0 +1,455 @@
+/*
+ * The steps of a deploy, in the order they run:
+ *
+ *   begin ── build ── built ── look ── switch ── switched ── read back ── probe ── record
+ *                       │                             │           │          │
+ *                       └── fail              roll back ◄─────────┴──────────┘
+ *                                                     └── rolled back ── fail
+ *
+ * The old system runs until `switch`. `deployed/N` is written after the container was re-read,
+ * never before; main, meta and everything in memory follow from it. A crash anywhere leaves
+ * `approved/N` without an outcome, and the next start runs the same steps again.
+ */
+#include "control/deploy.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "control/container.h"
+#include "control/event.h"
+#include "control/joblog.h"
+#include "control/meta.h"
+#include "control/probe.h"
+#include "git/refs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOG_IN_TAG_MAX (64 * 1024)
+
+static void on_built(struct op *op);
+static void on_looked(struct op *op);
+static void on_switched(struct op *op);
+static void on_read_back(struct op *op);
+static void on_rolled_back(struct op *op);
+static void on_rollback_read(struct op *op);
+
+/* ---- ends ---- */
+
+/* Records the failure of a proposal (or only reports it, when there is none) and ends the
+ * operation. */
+static void fail(struct op *op, const char *code)
+{
+	struct verdict verdict = {.build_ms = -1, .downtime_ms = -1};
+	_cleanup_free_ char *tail = NULL, *note = NULL;
+	struct error err = {}, why = op->err;
+	int r = op->r < 0 ? op->r : -EIO;
+
+	if (op->proposal) {
+		joblog_line(op->log, "failed: %s", error_text(&op->err));
+		tail = joblog_tail(op->log, LOG_IN_TAG_MAX);
+		note = str_format("%s\n\nThe end of the log:\n%s", error_text(&op->err), tail);
+		verdict.note = note;
+		if (ledger_decide(op->hive, op->proposal, PROPOSAL_FAILED, &verdict, &err) < 0)
+			log_line(LOG_ERR,
+				 "cannot record the failure of proposal %" PRId64 ": %s",
+				 op->proposal->id, error_text(&err));
+		error_set_code(&op->err, -r, code, "proposal %" PRId64 ": %s", op->proposal->id,
+			       error_text(&why));
+		error_hint(&op->err, "skep log %" PRId64, op->proposal->id);
+	}
+	op_finish(op, r);
+}
+
+/* The tag is on disk: everything that follows from it. Failing here loses nothing, the next
+ * start repeats it. */
+static void roll_forward(struct op *op, const char *meta_commit)
+{
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	struct error err = {};
+	int r = hive_open_applied(op->hive, op->agent->settings.name, &repo, &err);
+
+	if (r == 0)
+		r = refs_move(repo, "refs/heads/main", op->commit,
+			      op->old_commit[0] ? op->old_commit : NULL, &err);
+	if (r == 0)
+		r = meta_publish(op->hive, meta_commit, &err);
+	if (r < 0)
+		log_event(LOG_ERR, error_text(&err), "SKEP_AGENT", op->agent->settings.name,
+			  NULL);
+}
+
+static void on_stopped_again(struct op *op)
+{
+	op_finish(op, op->r);
+}
+
+static void record(struct op *op)
+{
+	struct settings *s = &op->agent->settings;
+	struct proposal *p = op->proposal;
+	struct verdict verdict = {
+		.system = op->tree,
+		.build_ms = op->build_ms,
+		.downtime_ms = op->agent->downtime_ms,
+	};
+	int64_t old_deployed = s->deployed;
+	char meta_commit_id[OID_HEX_SIZE];
+	_cleanup_free_ char *message = NULL;
+	int r;
+
+	if (!p) {
+		op_finish(op, 0);
+		return;
+	}
+	message = str_format("deploy %s deployed/%" PRId64 " %.*s", s->name, p->id, OID_SHORT,
+			     op->commit);
+	s->deployed = p->id;
+	memcpy(s->revision, op->commit, sizeof(s->revision));
+	verdict.meta_commit = meta_commit_id;
+	r = meta_prepare(op->hive, message, meta_commit_id, &op->err);
+	if (r == 0)
+		r = ledger_decide(op->hive, p, PROPOSAL_DEPLOYED, &verdict, &op->err);
+	if (r < 0) {
+		s->deployed = old_deployed;
+		memcpy(s->revision, op->old_commit, sizeof(s->revision));
+		op_finish(
+			op,
+			r); /* it runs, but nothing says so: the next start redoes the deploy */
+		return;
+	}
+	roll_forward(op, meta_commit_id);
+	joblog_line(op->log, "deployed: %s runs %.*s as deployed/%" PRId64, s->name, OID_SHORT,
+		    op->commit, p->id);
+	ledger_mark_stale(op->hive, op->agent);
+	if (s->running) {
+		op_finish(op, 0);
+		return;
+	}
+	joblog_line(op->log, "stopping again: '%s' is wanted stopped", s->name);
+	op_call(op, "stop", container_arguments(op->agent, json_pack("{s:i}", "timeout_s", 30)),
+		NULL, 0, on_stopped_again);
+}
+
+/* ---- back to the old system ---- */
+
+/* There is an earlier system, and it is wanted running. */
+static bool goes_back(const struct op *op)
+{
+	return op->old_tree[0] && op->agent->settings.running;
+}
+
+static void roll_back(struct op *op, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static void roll_back(struct op *op, const char *format, ...)
+{
+	json_t *spec = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&op->reason, format, args) < 0)
+		op->reason = NULL;
+	va_end(args);
+	joblog_line(op->log, "%s", op->reason);
+	if (!op->proposal) {
+		error_set(&op->err, EIO, "%s", op->reason);
+		op_finish(op, -EIO);
+		return;
+	}
+	if (!goes_back(op)) {
+		joblog_line(op->log,
+			    "stopping the container: there is no earlier system to go back to");
+		op_call(op, "stop",
+			container_arguments(op->agent, json_pack("{s:i}", "timeout_s", 30)),
+			NULL, 0, on_rolled_back);
+		return;
+	}
+	if (container_spec(op->hive, op->agent, op->old_commit, op->old_tree, &spec, &op->err) <
+	    0) {
+		fail(op, "deploy_failed");
+		return;
+	}
+	joblog_line(op->log, "rolling back to %.*s", OID_SHORT, op->old_commit);
+	op_call(op, "switch", spec, NULL, 0, on_rolled_back);
+}
+
+static void on_rolled_back(struct op *op)
+{
+	if (op->r < 0) {
+		struct error why = op->err;
+
+		error_set(&op->err, EIO, "%s; and the way back failed too: %s", op->reason,
+			  error_text(&why));
+		fail(op, "deploy_failed");
+		return;
+	}
+	op_call(op, "inspect", container_arguments(op->agent, NULL), NULL, 0, on_rollback_read);
+}
+
+static void on_rollback_read(struct op *op)
+{
+	const json_t *entry =
+		op->r == 0 ? container_entry(op->answer, op->agent->settings.name) : NULL;
+	bool back;
+
+	if (entry)
+		container_seen(op->hive, op->agent, entry);
+	back = entry && strcmp(op->agent->state, "running") == 0 &&
+	       strcmp(op->agent->system, op->old_tree) == 0;
+	if (!goes_back(op))
+		error_set(&op->err, EIO, "%s; the container is stopped", op->reason);
+	else if (back)
+		error_set(&op->err, EIO, "%s; rolled back: %.*s runs again", op->reason,
+			  OID_SHORT, op->old_commit);
+	else
+		error_set(&op->err, EIO, "%s; rolled back, but the container is %s", op->reason,
+			  op->agent->state);
+	op->r = -EIO;
+	fail(op, "deploy_failed");
+}
+
+/* ---- forward ---- */
+
+static void on_probed(int r, const struct error *err, void *data)
+{
+	struct op *op = data;
+
+	op->probe = NULL;
+	if (r == -EPIPE || op->hive->stopping) {
+		op->err = *err;
+		op_finish(op, r == -EPIPE ? r : -ECANCELED);
+		return;
+	}
+	if (r < 0)
+		roll_back(op, "the probe failed: %s", error_text(err));
+	else
+		record(op);
+}
+
+static void on_read_back(struct op *op)
+{
+	const json_t *entry =
+		op->r == 0 ? container_entry(op->answer, op->agent->settings.name) : NULL;
+	struct manifest manifest;
+
+	if (op->r < 0) {
+		roll_back(op, "the container could not be read back: %s", error_text(&op->err));
+		return;
+	}
+	if (entry)
+		container_seen(op->hive, op->agent, entry);
+	if (!entry || strcmp(op->agent->state, "running") != 0) {
+		roll_back(op, "the container is %s after the switch",
+			  entry ? op->agent->state : "gone");
+		return;
+	}
+	if (strcmp(op->agent->system, op->tree) != 0) {
+		roll_back(op, "the container runs system %.*s, not %.*s", OID_SHORT,
+			  op->agent->system, OID_SHORT, op->tree);
+		return;
+	}
+	joblog_line(op->log, "read back: the container runs system %.*s", OID_SHORT, op->tree);
+	if (op->skip_probe) {
+		record(op);
+		return;
+	}
+	if (container_manifest(op->hive, op->agent, op->commit, &manifest, &op->err) < 0) {
+		roll_back(op, "%s", error_text(&op->err));
+		return;
+	}
+	op->probe = probe_start(op->hive, op->agent, &manifest.probe, op->baseline, op->log,
+				on_probed, op);
+	manifest_release(&manifest);
+}
+
+static void on_switched(struct op *op)
+{
+	int64_t ms = -1;
+
+	op_give_slot(op);
+	if (op->r < 0) {
+		roll_back(op, "the switch failed: %s", error_text(&op->err));
+		return;
+	}
+	if (json_get_int(op->answer, "downtime_ms", false, 0, INT32_MAX, &ms, NULL) == 0 &&
+	    ms >= 0) {
+		op->agent->downtime_ms = ms;
+		joblog_line(op->log, "switched: %lld ms without a container", (long long)ms);
+	}
+	op_call(op, "inspect", container_arguments(op->agent, NULL), NULL, 0, on_read_back);
+}
+
+static void switch_now(struct op *op)
+{
+	json_t *spec = NULL;
+
+	if (container_spec(op->hive, op->agent, op->commit, op->tree, &spec, &op->err) < 0) {
+		op->r = op->err.err;
+		fail(op, "deploy_failed");
+		return;
+	}
+	op_call(op, op->was_running ? "switch" : "start", spec, NULL, 0, on_switched);
+}
+
+/* What runs before the switch: units that are failed already, and whether there is anything to
+ * go back to. */
+static void on_looked(struct op *op)
+{
+	const json_t *entry =
+		op->r == 0 ? container_entry(op->answer, op->agent->settings.name) : NULL;
+
+	if (op->r < 0) {
+		fail(op, "deploy_failed"); /* a listing that failed is no empty world: nothing
+					      is touched */
+		return;
+	}
+	if (entry)
+		container_seen(op->hive, op->agent, entry);
+	op->was_running = entry && strcmp(op->agent->state, "running") == 0;
+	if (op->was_running && op->agent->failed_units)
+		op->baseline = json_incref(op->agent->failed_units);
+	if (op->was_running && !op->proposal && strcmp(op->agent->system, op->tree) == 0) {
+		op_finish(op, 0); /* it runs this very system: no restart */
+		return;
+	}
+	op_take_slot(op, &op->hive->starts, switch_now);
+}
+
+static void on_built(struct op *op)
+{
+	const char *system;
+
+	op->build_ms = clock_boot_ms() - op->began_ms;
+	op_give_slot(op);
+	if (op->r < 0) {
+		fail(op, "build_failed");
+		return;
+	}
+	system = json_string_value(json_object_get(op->answer, "system"));
+	if (!system || strcmp(system, op->tree) != 0) {
+		op->r = error_set(&op->err, EIO,
+				  "the builder made another system than was asked for");
+		fail(op, "build_failed");
+		return;
+	}
+	joblog_line(op->log, "built: system %.*s%s", OID_SHORT, op->tree,
+		    json_is_true(json_object_get(op->answer, "reused")) ? " was there already"
+									: "");
+	if (op->proposal) {
+		op->proposal->deploying = true;
+		event_proposal(op->hive, op->proposal);
+	}
+	op_call(op, "inspect", container_arguments(op->agent, NULL), NULL, 0, on_looked);
+}
+
+static void build(struct op *op)
+{
+	_cleanup_close_ int log_fd = -1;
+
+	op->began_ms = clock_boot_ms();
+	if (op->log)
+		op->r = joblog_pipe(op->log, &log_fd, &op->err);
+	else
+		log_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (op->r < 0) {
+		op_finish(op, op->r);
+		return;
+	}
+	op_call(op, "build",
+		container_arguments(op->agent, json_pack("{s:s,s:s}", "commit", op->commit,
+							 "tree", op->tree)),
+		&log_fd, 1, on_built);
+}
+
+static void begin_again(struct op *op)
+{
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	const struct settings *s = &op->agent->settings;
+	int r = hive_open_applied(op->hive, s->name, &repo, &op->err);
+
+	if (r == 0)
+		r = repo_commit_tree(repo, s->revision, op->tree, &op->err);
+	if (r < 0) {
+		op_finish(op, r);
+		return;
+	}
+	memcpy(op->commit, s->revision, sizeof(op->commit));
+	memcpy(op->old_commit, op->commit, sizeof(op->commit));
+	memcpy(op->old_tree, op->tree, sizeof(op->tree));
+	op_take_slot(op, &op->hive->builds, build);
+}
+
+static int find_old_system(struct op *op)
+{
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	const struct settings *s = &op->agent->settings;
+	int r;
+
+	if (!s->revision[0])
+		return 0;
+	r = hive_open_applied(op->hive, s->name, &repo, &op->err);
+	if (r < 0)
+		return r;
+	memcpy(op->old_commit, s->revision, sizeof(op->old_commit));
+	return repo_commit_tree(repo, s->revision, op->old_tree, &op->err);
+}
+
+static void begin(struct op *op)
+{
+	struct proposal *p = op->proposal;
+	int r;
+
+	if (strcmp(p->base, op->agent->settings.revision) != 0)
+		ledger_mark_stale(op->hive, op->agent);
+	if (proposal_is_final(p)) {
+		error_set_code(&op->err, ESTALE, "stale", "proposal %" PRId64 " is %s", p->id,
+			       proposal_state_name(p));
+		op_finish(op, -ESTALE);
+		return;
+	}
+	if ((r = find_old_system(op)) < 0 ||
+	    (r = joblog_open(op->hive, p->id, &op->log, &op->err)) < 0 ||
+	    (r = ledger_mark_building(op->hive, p, &op->err)) < 0) {
+		op_finish(op, r);
+		return;
+	}
+	memcpy(op->commit, p->commit, sizeof(op->commit));
+	memcpy(op->tree, p->tree, sizeof(op->tree));
+	joblog_line(op->log, "building %s %.*s for proposal %" PRId64, p->agent, OID_SHORT,
+		    p->commit, p->id);
+	op_take_slot(op, &op->hive->builds, build);
+}
+
+struct op *deploy_add(struct hive *hive, struct proposal *proposal, const struct actor *actor)
+{
+	struct agent *agent = hive_find(hive, proposal->agent);
+	struct op *op = op_add(agent, "deploy", actor, begin);
+
+	op->proposal = proposal;
+	return op;
+}
+
+struct op *deploy_of(struct hive *hive, const struct proposal *proposal)
+{
+	const struct agent *agent = hive_find(hive, proposal->agent);
+	struct op *op = agent ? agent->ops : NULL;
+
+	while (op && op->proposal != proposal)
+		op = op->next;
+	return op;
+}
+
+struct op *deploy_again(struct agent *agent, const char *verb, const struct actor *actor,
+			bool probe)
+{
+	struct op *op = op_add(agent, verb, actor, begin_again);
+
+	op->skip_probe = !probe;
+	return op;
+}

@@ -1,0 +1,19 @@
+/* From an approved commit to a running system: build, switch, read back, probe, then record or
+ * roll back. */
+#pragma once
+
+#include "control/op.h"
+
+/* Puts an approved proposal in its agent's line. NULL actor: the controller resumes what was
+ * owed. */
+struct op *deploy_add(struct hive *hive, struct proposal *proposal, const struct actor *actor);
+
+/* The operation that deploys a proposal, NULL when none is in line. */
+struct op *deploy_of(struct hive *hive, const struct proposal *proposal);
+
+/*
+ * The same steps for what is deployed already (no number, no tag); a container that runs this
+ * very system is left alone. "rebuild" (with probe) and "start" (without) are this.
+ */
+struct op *deploy_again(struct agent *agent, const char *verb, const struct actor *actor,
+			bool probe);

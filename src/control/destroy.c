@@ -1,0 +1,170 @@
+/*
+ * Destroy: the container goes, then the entry; state and repositories stay for a later spawn of
+ * the same name. Purge first copies the record's tags to meta, so that the chain stays whole
+ * and no number comes back, and then removes the rest.
+ */
+#include "control/lifecycle.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "control/container.h"
+#include "control/event.h"
+#include "control/meta.h"
+#include "git/refs.h"
+#include "git/tag.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct verdict plain = {.build_ms = -1, .downtime_ms = -1};
+
+/* Whatever was undecided or owed dies with the agent, in the record. */
+static int cancel_proposals(struct op *op)
+{
+	for (size_t i = 0; i < op->hive->n_proposals; i++) {
+		struct proposal *p = op->hive->proposals[i];
+		struct verdict verdict = plain;
+		int r;
+
+		if (proposal_is_final(p) || strcmp(p->agent, op->agent->settings.name) != 0)
+			continue;
+		verdict.actor = &op->actor;
+		verdict.note = "the agent was destroyed";
+		r = ledger_decide(op->hive, p, PROPOSAL_CANCELLED, &verdict, &op->err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+struct copying {
+	struct hive *hive;
+	const char *agent;
+	struct repo *from, *to;
+	struct error *err;
+};
+
+/* Annotated tags are written again in meta, where their bytes (and so their ids) are the same;
+ * their targets are not there. */
+static int copy_tag(const char *name, const char *oid, void *data)
+{
+	struct copying *c = data;
+	_cleanup_free_ char *ref =
+		str_format("refs/skep/purged/%s/%s", c->agent, name + strlen("refs/tags/"));
+	int r = tag_copy(c->from, oid, c->to, c->err);
+
+	if (r == -EINVAL)
+		return 0; /* a lightweight mark: not part of the chain */
+	if (r < 0)
+		return r;
+	r = refs_create(c->to, ref, oid, c->err);
+	return r == -EEXIST ? 0 : r;
+}
+
+static int keep_record(struct op *op)
+{
+	_cleanup_free_ char *applied = hive_applied_dir(op->hive, op->agent->settings.name);
+	_cleanup_free_ char *meta = hive_meta_dir(op->hive);
+	_cleanup_(repo_freep) struct repo *from = NULL, *to = NULL;
+	struct copying copying = {.hive = op->hive,
+				  .agent = op->agent->settings.name,
+				  .err = &op->err};
+	int r;
+
+	if ((r = repo_open(applied, &from, &op->err)) < 0 ||
+	    (r = repo_open(meta, &to, &op->err)) < 0)
+		return r;
+	copying.from = from;
+	copying.to = to;
+	return refs_scan(applied, "refs/tags/", copy_tag, &copying, &op->err);
+}
+
+static int remove_applied(struct op *op)
+{
+	_cleanup_free_ char *parent = str_format("%s/applied", op->hive->config->state_dir);
+	_cleanup_close_ int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set_errno(&op->err, errno, "cannot open '%s'", parent);
+	return file_remove_tree(fd, op->agent->settings.name, &op->err);
+}
+
+static void end(struct op *op)
+{
+	_cleanup_free_ char *name = str_dup(op->agent->settings.name);
+	struct hive *hive = op->hive;
+
+	if (hive->keep_socket)
+		hive->keep_socket(hive, name, -1);
+	op_finish(op, 0); /* the agent is gone after this */
+	event_removed(hive, name);
+}
+
+static void on_purged(struct op *op)
+{
+	if (op->r < 0 || (op->r = remove_applied(op)) < 0) {
+		op->agent->doomed =
+			true; /* its entry is gone; what is left on disk can be purged again */
+		op_finish(op, op->r);
+		return;
+	}
+	hive_drop_proposals(op->hive, op->agent->settings.name);
+	end(op);
+}
+
+static void on_destroyed(struct op *op)
+{
+	struct settings *s = &op->agent->settings;
+	_cleanup_free_ char *message =
+		str_format("%s %s", op->purge ? "purge" : "destroy", s->name);
+
+	if (op->r == 0)
+		op->r = cancel_proposals(op);
+	if (op->r == 0 && op->purge)
+		op->r = keep_record(op);
+	if (op->r < 0) {
+		op->agent->dying = false;
+		op_finish(op, op->r);
+		return;
+	}
+	op->agent->unborn = true; /* no entry any more */
+	if (op->purge)
+		hive_unkeep(op->hive, s->name);
+	else
+		hive_keep(op->hive, s->name, s->port, s->uid_base);
+	op->r = meta_commit(op->hive, message, &op->err);
+	if (op->r < 0) {
+		op->agent->unborn = op->agent->dying = false;
+		op_finish(op, op->r);
+		return;
+	}
+	if (!op->purge) {
+		end(op);
+		return;
+	}
+	op_call(op, "purge", container_arguments(op->agent, NULL), NULL, 0, on_purged);
+}
+
+static void begin(struct op *op)
+{
+	op_call(op, "destroy", container_arguments(op->agent, NULL), NULL, 0, on_destroyed);
+}
+
+int lifecycle_destroy(struct hive *hive, struct agent *agent, bool purge,
+		      const struct actor *actor, struct op **ret, struct error *err)
+{
+	(void)hive;
+	if (agent->dying)
+		return error_set_code(err, EBUSY, "wrong_state",
+				      "'%s' is being destroyed already", agent->settings.name);
+	agent->dying = true;
+	timer_cancel(agent->restart_timer);
+	agent->restart_timer = NULL;
+	*ret = op_add(agent, "destroy", actor, begin);
+	(*ret)->purge = purge;
+	return 0;
+}

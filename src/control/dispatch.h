@@ -1,0 +1,72 @@
+/* From a request line to its handler. */
+#pragma once
+
+#include "control/session.h"
+
+#include <stddef.h>
+
+/* A handler answers now (0), or takes the request over and answers later (HANDLED_LATER), or
+ * fails with err. */
+#define HANDLED_LATER 1
+typedef int (*handler_fn)(struct session *session, const json_t *request, struct error *err);
+
+/* Parses, checks rights and runs one request; always leads to exactly one answer (streams: at
+ * least one). */
+void dispatch_line(struct session *session, const char *line, size_t size);
+
+/* Reading: handlers_read.c, handlers_proposal.c, handlers_record.c */
+int handle_hello(struct session *session, const json_t *request, struct error *err);
+int handle_status(struct session *session, const json_t *request, struct error *err);
+int handle_list(struct session *session, const json_t *request, struct error *err);
+int handle_agent_status(struct session *session, const json_t *request, struct error *err);
+int handle_urls(struct session *session, const json_t *request, struct error *err);
+int handle_pending(struct session *session, const json_t *request, struct error *err);
+int handle_agent(struct session *session, const json_t *request, struct error *err);
+int handle_proposal(struct session *session, const json_t *request, struct error *err);
+int handle_diff(struct session *session, const json_t *request, struct error *err);
+int handle_history(struct session *session, const json_t *request, struct error *err);
+int handle_audit(struct session *session, const json_t *request, struct error *err);
+int handle_audit_verify(struct session *session, const json_t *request, struct error *err);
+int handle_doctor(struct session *session, const json_t *request, struct error *err);
+int handle_whoami(struct session *session, const json_t *request, struct error *err);
+
+/* Containers and settings: handlers_agent.c */
+int handle_spawn(struct session *session, const json_t *request, struct error *err);
+int handle_start(struct session *session, const json_t *request, struct error *err);
+int handle_stop(struct session *session, const json_t *request, struct error *err);
+int handle_kill(struct session *session, const json_t *request, struct error *err);
+int handle_restart(struct session *session, const json_t *request, struct error *err);
+int handle_rebuild(struct session *session, const json_t *request, struct error *err);
+int handle_destroy(struct session *session, const json_t *request, struct error *err);
+int handle_set(struct session *session, const json_t *request, struct error *err);
+int handle_set_parent(struct session *session, const json_t *request, struct error *err);
+int handle_set_paused(struct session *session, const json_t *request, struct error *err);
+int handle_set_status(struct session *session, const json_t *request, struct error *err);
+
+/* Proposals and verdicts: handlers_verdict.c */
+int handle_submit(struct session *session, const json_t *request, struct error *err);
+int handle_withdraw(struct session *session, const json_t *request, struct error *err);
+int handle_approve(struct session *session, const json_t *request, struct error *err);
+int handle_deny(struct session *session, const json_t *request, struct error *err);
+int handle_rollback(struct session *session, const json_t *request, struct error *err);
+
+/* Streams and commands: stream.c, command.c */
+int handle_subscribe(struct session *session, const json_t *request, struct error *err);
+int handle_build_log(struct session *session, const json_t *request, struct error *err);
+int handle_exec(struct session *session, const json_t *request, struct error *err);
+int handle_shell(struct session *session, const json_t *request, struct error *err);
+int handle_logs(struct session *session, const json_t *request, struct error *err);
+int handle_signal(struct session *session, const json_t *request, struct error *err);
+
+/* The agent a request names under key, if this session may touch or see it: an agent itself,
+ * the manager its children too. */
+int dispatch_agent(struct session *session, const json_t *request, const char *key,
+		   struct agent **ret, struct error *err);
+
+/* The proposal a request names under "id", with the same rule. */
+int dispatch_proposal(struct session *session, const json_t *request, struct proposal **ret,
+		      struct error *err);
+
+/* Whether a list may show this agent here: an agent sees itself, the manager its children too,
+ * everybody else all. */
+bool dispatch_sees(const struct session *session, const struct agent *agent);

@@ -1,0 +1,391 @@
+/* Verbs that change agents: their life, their power, their settings. */
+#include "control/waiting.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "control/audit.h"
+#include "control/deploy.h"
+#include "control/event.h"
+#include "control/lifecycle.h"
+#include "control/rows.h"
+#include "wire/answer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STATUS_MAX_BYTES 2048
+
+typedef int (*power_fn)(struct hive *hive, struct agent *agent, const struct actor *actor,
+			struct op **ret, struct error *err);
+
+/* ---- one agent ---- */
+
+static int with_agent(struct session *s, const json_t *request, power_fn fn, struct error *err)
+{
+	struct agent *agent;
+	struct op *op = NULL;
+	bool wait = false;
+	int r;
+
+	if ((r = json_get_bool(request, "wait", false, &wait, err)) < 0 ||
+	    (r = dispatch_agent(s, request, "name", &agent, err)) < 0 ||
+	    (r = fn(s->hive, agent, &s->actor, &op, err)) < 0)
+		return r;
+	return answer_for(s, op, wait, agent->settings.name, 0, false);
+}
+
+int handle_restart(struct session *s, const json_t *request, struct error *err)
+{
+	return with_agent(s, request, lifecycle_restart, err);
+}
+
+int handle_kill(struct session *s, const json_t *request, struct error *err)
+{
+	return with_agent(s, request, lifecycle_stop, err);
+}
+
+static int rebuild(struct hive *hive, struct agent *agent, const struct actor *actor,
+		   struct op **ret, struct error *err)
+{
+	(void)hive;
+	if (agent->dying)
+		return error_set_code(err, EBUSY, "wrong_state", "'%s' is being destroyed",
+				      agent->settings.name);
+	*ret = deploy_again(agent, "rebuild", actor, true);
+	return 0;
+}
+
+int handle_rebuild(struct session *s, const json_t *request, struct error *err)
+{
+	return with_agent(s, request, rebuild, err);
+}
+
+/* ---- several agents: a scope ---- */
+
+struct group {
+	void *session;
+	size_t waiting;
+	json_t *touched;
+	struct error err; /* of the first that failed */
+	bool failed;
+};
+
+static void group_finish(struct group *g)
+{
+	struct session *s = session_found(g->session);
+
+	if (s && g->failed) {
+		session_fail(s, &g->err);
+	} else if (s) {
+		json_t *answer = answer_ok();
+
+		json_object_set(answer, "touched", g->touched);
+		session_answer(s, answer);
+	}
+	json_decref(g->touched);
+	free(g);
+}
+
+static void on_one_ended(struct op *op, void *data)
+{
+	struct group *g = data;
+
+	if (op->r < 0 && !g->failed) {
+		g->failed = true;
+		g->err = op->err;
+		error_prefix(&g->err, "%s", op->agent->settings.name);
+	}
+	if (--g->waiting == 0)
+		group_finish(g);
+}
+
+static int refuse_classes(const json_t *scope, struct error *err)
+{
+	static const char *const classes[] = {"ci", "forge", "gateway", "matrix"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+		bool asked = false;
+		int r = json_get_bool(scope, classes[i], false, &asked, err);
+
+		if (r < 0)
+			return r;
+		if (asked)
+			return error_set(err, EOPNOTSUPP, "this hive runs no '%s'", classes[i]);
+	}
+	return 0;
+}
+
+/* The names a scope means, the manager first; nothing is touched unless all of them are known.
+ */
+static int resolve_scope(struct session *s, const json_t *request, json_t **ret,
+			 struct error *err)
+{
+	json_t *scope = NULL, *names = NULL, *list, *value;
+	bool agents = false, all = false;
+	size_t i;
+	int r;
+
+	if (!json_object_get(request, "scope")) {
+		struct agent *agent;
+
+		r = dispatch_agent(s, request, "name", &agent, err);
+		if (r == 0)
+			*ret = json_pack("[s]", agent->settings.name);
+		return r;
+	}
+	if ((r = json_get_object(request, "scope", true, &scope, err)) < 0 ||
+	    (r = refuse_classes(scope, err)) < 0 ||
+	    (r = json_get_bool(scope, "agents", false, &agents, err)) < 0 ||
+	    (r = json_get_bool(scope, "all", false, &all, err)) < 0 ||
+	    (r = json_get_array(scope, "agent_names", false, &names, err)) < 0)
+		return r;
+	if (!agents && !all && json_array_size(names) == 0)
+		return error_set_code(err, EINVAL, "empty_scope", "the scope names no agent");
+	list = json_array();
+	for (i = 0; (agents || all) && i < s->hive->n_agents; i++) {
+		const struct agent *a = s->hive->agents[i];
+
+		if (!a->unborn && !s->agent[0])
+			json_array_append_new(list, json_string(a->settings.name));
+	}
+	json_array_foreach (names, i, value) {
+		json_t *one = json_pack("{s:O}", "name", value);
+		struct agent *agent;
+
+		r = dispatch_agent(s, one, "name", &agent, err);
+		json_decref(one);
+		if (r < 0) {
+			json_decref(list);
+			return r;
+		}
+		if (!agents && !all)
+			json_array_append_new(list, json_string(agent->settings.name));
+	}
+	for (i = 0; i < json_array_size(list); i++) {
+		if (!name_is_manager(json_string_value(json_array_get(list, i))))
+			continue;
+		value = json_incref(json_array_get(list, i));
+		json_array_remove(list, i);
+		json_array_insert_new(list, 0, value);
+	}
+	*ret = list;
+	return 0;
+}
+
+static int with_scope(struct session *s, const json_t *request, power_fn fn, struct error *err)
+{
+	json_t *names = NULL, *value;
+	bool wait = false;
+	struct group *g;
+	size_t i;
+	int r;
+
+	if ((r = json_get_bool(request, "wait", false, &wait, err)) < 0 ||
+	    (r = resolve_scope(s, request, &names, err)) < 0)
+		return r;
+	g = mem_new(1, sizeof(*g));
+	g->session = session_ref(s);
+	g->touched = names;
+	g->waiting = 1; /* ours, until all are in line */
+	json_array_foreach (names, i, value) {
+		struct agent *agent = hive_find(s->hive, json_string_value(value));
+		struct error one = {};
+		struct op *op = NULL;
+
+		r = agent ? fn(s->hive, agent, &s->actor, &op, &one)
+			  : error_set(&one, ENOENT, "no agent '%s'", json_string_value(value));
+		if (r < 0 && !g->failed) {
+			g->failed = true;
+			g->err = one;
+		}
+		if (r < 0 || !wait)
+			continue;
+		g->waiting++;
+		op_wait(op, on_one_ended, g);
+	}
+	if (--g->waiting == 0)
+		group_finish(g);
+	return HANDLED_LATER;
+}
+
+int handle_start(struct session *s, const json_t *request, struct error *err)
+{
+	return with_scope(s, request, lifecycle_start, err);
+}
+
+int handle_stop(struct session *s, const json_t *request, struct error *err)
+{
+	return with_scope(s, request, lifecycle_stop, err);
+}
+
+/* ---- spawn and destroy ---- */
+
+static int read_limits(const json_t *request, struct limits *ret, struct error *err)
+{
+	*ret = LIMITS_UNSET;
+	return limits_from_json(request, ret, err);
+}
+
+int handle_spawn(struct session *s, const json_t *request, struct error *err)
+{
+	struct spawn_request spawn = {.private_network = -1};
+	const char *driver = SETTINGS_DRIVER, *builder = SETTINGS_BUILDER, *network = NULL;
+	json_t *labels = NULL;
+	bool wait = false;
+	struct op *op = NULL;
+	int r;
+
+	if ((r = json_get_str(request, "name", true, &spawn.name, err)) < 0 ||
+	    (r = name_check(spawn.name, err)) < 0 ||
+	    (r = json_get_str(request, "driver", false, &driver, err)) < 0 ||
+	    (r = settings_check_driver(driver, err)) < 0 ||
+	    (r = json_get_str(request, "builder", false, &builder, err)) < 0 ||
+	    (r = settings_check_builder(builder, err)) < 0 ||
+	    (r = json_get_str(request, "network", false, &network, err)) < 0 ||
+	    (r = json_get_object(request, "labels", false, &labels, err)) < 0 ||
+	    (r = read_limits(request, &spawn.limits, err)) < 0 ||
+	    (r = json_get_bool(request, "wait", false, &wait, err)) < 0)
+		return r;
+	if (network && strcmp(network, "host") != 0 && strcmp(network, "private") != 0) {
+		_cleanup_free_ char *shown = text_clean_dup(network, 60, false);
+
+		return error_set(err, EINVAL,
+				 "'network' must be \"host\" or \"private\", not '%s'", shown);
+	}
+	if (network)
+		spawn.private_network = strcmp(network, "private") == 0;
+	spawn.labels = labels;
+	r = lifecycle_spawn(s->hive, &spawn, &s->actor, &op, err);
+	return r < 0 ? r : answer_for(s, op, wait, spawn.name, 0, false);
+}
+
+/* What a destroy names may be an agent whose container is gone and whose state was kept. */
+static int find_for_destroy(struct session *s, const char *name, bool purge, struct agent **ret,
+			    struct error *err)
+{
+	const struct kept *kept;
+	struct settings settings;
+	int r = name_check(name, err);
+
+	if (r < 0)
+		return r;
+	kept = hive_find_kept(s->hive, name);
+	if (!purge || !kept || hive_find(s->hive, name))
+		return hive_get(s->hive, name, ret, err);
+	settings_init(&settings, name);
+	settings.running = false;
+	settings.port = kept->port;
+	settings.uid_base = kept->uid_base;
+	*ret = hive_add(s->hive, &settings);
+	(*ret)->unborn = true;
+	(*ret)->doomed = true;
+	return 0;
+}
+
+static int refuse_manager(const struct session *s, const char *name, struct error *err)
+{
+	size_t others = s->hive->n_kept;
+
+	for (size_t i = 0; i < s->hive->n_agents; i++)
+		others += !name_is_manager(s->hive->agents[i]->settings.name);
+	if (!name_is_manager(name) || others == 0)
+		return 0;
+	error_set_code(err, EBUSY, "wrong_state",
+		       "the manager owns the repositories of %zu other agents", others);
+	error_hint(err, "purge them first");
+	return -EBUSY;
+}
+
+int handle_destroy(struct session *s, const json_t *request, struct error *err)
+{
+	const char *name = NULL, *confirm = NULL;
+	bool purge = false, wait = false;
+	struct agent *agent;
+	struct op *op = NULL;
+	int r;
+
+	if ((r = json_get_str(request, "name", true, &name, err)) < 0 ||
+	    (r = json_get_bool(request, "purge", false, &purge, err)) < 0 ||
+	    (r = json_get_str(request, "confirm", false, &confirm, err)) < 0 ||
+	    (r = json_get_bool(request, "wait", false, &wait, err)) < 0 ||
+	    (r = refuse_manager(s, name, err)) < 0)
+		return r;
+	if (purge && (!confirm || strcmp(confirm, name) != 0))
+		return error_set(err, EINVAL,
+				 "'confirm' must be the agent's name: a purge removes state "
+				 "and repositories");
+	if ((r = find_for_destroy(s, name, purge, &agent, err)) < 0 ||
+	    (r = lifecycle_destroy(s->hive, agent, purge, &s->actor, &op, err)) < 0)
+		return r;
+	return answer_for(s, op, wait, name, 0, false);
+}
+
+/* ---- settings ---- */
+
+int handle_set(struct session *s, const json_t *request, struct error *err)
+{
+	json_t *settings = NULL;
+	struct agent *agent;
+	int r;
+
+	if ((r = dispatch_agent(s, request, "name", &agent, err)) < 0 ||
+	    (r = json_get_object(request, "settings", true, &settings, err)) < 0 ||
+	    (r = lifecycle_set(s->hive, agent, settings, &s->actor, err)) < 0)
+		return r;
+	return handle_agent(s, request, err);
+}
+
+int handle_set_parent(struct session *s, const json_t *request, struct error *err)
+{
+	json_t *parent = json_object_get(request, "new_parent"), *changes;
+	struct agent *agent;
+	int r = dispatch_agent(s, request, "child", &agent, err);
+
+	if (r < 0)
+		return r;
+	if (!parent || !(json_is_string(parent) || json_is_null(parent)))
+		return error_set(err, EINVAL,
+				 "'new_parent' must be a name, or null for the root");
+	changes = json_pack("{s:s}", "parent",
+			    json_is_null(parent) ? "" : json_string_value(parent));
+	r = lifecycle_set(s->hive, agent, changes, &s->actor, err);
+	json_decref(changes);
+	if (r == 0)
+		session_answer(s, answer_ok());
+	return r;
+}
+
+int handle_set_paused(struct session *s, const json_t *request, struct error *err)
+{
+	struct agent *agent;
+	bool paused = false;
+	int r;
+
+	if ((r = dispatch_agent(s, request, "name", &agent, err)) < 0 ||
+	    (r = json_get_bool(request, "paused", true, &paused, err)) < 0 ||
+	    (r = lifecycle_pause(s->hive, agent, paused, &s->actor, err)) < 0)
+		return r;
+	session_answer(s, answer_ok());
+	return 0;
+}
+
+int handle_set_status(struct session *s, const json_t *request, struct error *err)
+{
+	struct agent *agent = hive_find(s->hive, s->agent);
+	const char *text = NULL;
+	int r = json_get_str(request, "text", true, &text, err);
+
+	if (r < 0)
+		return r;
+	if (!agent)
+		return error_set(err, ENOENT, "no agent '%s'", s->agent);
+	free(agent->status_text);
+	agent->status_text = text[0] ? text_clean_dup(text, STATUS_MAX_BYTES, false) : NULL;
+	agent->status_set_at = s->hive->wall_s();
+	event_agent(s->hive, agent);
+	session_answer(s, answer_ok());
+	return 0;
+}

@@ -1,0 +1,121 @@
+/* Verbs that look at the record: history, audit, and the host's health. */
+#include "control/dispatch.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "control/audit.h"
+#include "git/commit.h"
+#include "wire/answer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LIST_MAX 1000
+
+struct history {
+	json_t *list;
+	const char *name;
+	size_t limit;
+};
+
+/* Meta's messages are ours: "deploy alice deployed/3 1f2e3d4c5b6a", "stop alice", … */
+static int on_commit(const char *oid, int64_t wall_s, const char *message, void *data)
+{
+	struct history *h = data;
+	_cleanup_free_ char *line = strndup(message, strcspn(message, "\n"));
+	char at[CLOCK_TEXT_SIZE], name[AGENT_NAME_MAX + 1] = "";
+	int64_t n = -1;
+	json_t *entry;
+
+	(void)sscanf(line, "%*31s %32s deployed/%" SCNd64, name, &n);
+	if (h->name && strcmp(h->name, name) != 0)
+		return 0;
+	entry = json_pack("{s:s,s:s,s:s}", "meta_commit", oid, "at", clock_format(at, wall_s),
+			  "message", line);
+	if (name_check(name, NULL) == 0)
+		json_object_set_new(entry, "agent", json_string(name));
+	if (n >= 0)
+		json_object_set_new(entry, "n", json_integer(n));
+	json_array_append_new(h->list, entry);
+	return json_array_size(h->list) >= h->limit;
+}
+
+int handle_history(struct session *s, const json_t *request, struct error *err)
+{
+	_cleanup_free_ char *dir = hive_meta_dir(s->hive);
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	struct history h = {.list = json_array()};
+	struct agent *agent = NULL;
+	int64_t limit = 100;
+	int r;
+
+	if ((r = json_get_int(request, "limit", false, 1, LIST_MAX, &limit, err)) == 0 &&
+	    (s->agent[0] || json_object_get(request, "name")))
+		r = dispatch_agent(s, request, "name", &agent, err);
+	h.limit = (size_t)limit;
+	h.name = agent ? agent->settings.name : NULL;
+	if (r == 0)
+		r = repo_open(dir, &repo, err);
+	if (r == 0)
+		r = commit_log(repo, s->hive->meta_head, 100 * LIST_MAX, on_commit, &h, err);
+	if (r < 0) {
+		json_decref(h.list);
+		return r;
+	}
+	session_answer(s, answer_with("deploys", h.list));
+	return 0;
+}
+
+int handle_audit(struct session *s, const json_t *request, struct error *err)
+{
+	int64_t limit = 50, before = 0;
+	json_t *list = NULL;
+	int r;
+
+	if ((r = json_get_int(request, "limit", false, 1, LIST_MAX, &limit, err)) < 0 ||
+	    (r = json_get_int(request, "before", false, 1, INT64_MAX, &before, err)) < 0 ||
+	    (r = audit_list(s->hive, limit, before, &list, err)) < 0)
+		return r;
+	session_answer(s, answer_with("audit", list));
+	return 0;
+}
+
+int handle_audit_verify(struct session *s, const json_t *request, struct error *err)
+{
+	json_t *result = NULL;
+	int r = audit_verify(s->hive, &result, err);
+
+	(void)request;
+	if (r < 0)
+		return r;
+	session_answer(s, answer_with("audit_verify", result));
+	return 0;
+}
+
+static void on_checks(const json_t *answer, int *fds, size_t n_fds, const struct error *err,
+		      void *data)
+{
+	struct session *s = session_found(data);
+
+	(void)fds;
+	(void)n_fds;
+	if (!s)
+		return;
+	if (!answer)
+		session_fail(s, err);
+	else
+		session_answer(s, answer_with("checks",
+					      json_incref(json_object_get(answer, "checks"))));
+}
+
+int handle_doctor(struct session *s, const json_t *request, struct error *err)
+{
+	(void)request;
+	(void)err;
+	(void)executor_call(s->hive->executor, "observe", json_pack("{s:s}", "what", "host"),
+			    NULL, 0, on_checks, session_ref(s));
+	return HANDLED_LATER;
+}

@@ -1,0 +1,163 @@
+#include "control/joblog.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "control/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct joblog {
+	struct hive *hive;
+	int64_t id;
+	int fd, pipe_fd;
+	struct watch *watch;
+	int64_t size;
+	bool full;
+};
+
+int joblog_open(struct hive *hive, int64_t id, struct joblog **ret, struct error *err)
+{
+	_cleanup_free_ char *path = hive_log_path(hive, id);
+	_cleanup_close_ int fd =
+		open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	struct joblog *log;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_set_errno(err, errno, "cannot open the log of proposal %lld",
+				       (long long)id);
+	log = mem_new(1, sizeof(*log));
+	log->hive = hive;
+	log->id = id;
+	log->fd = TAKE_FD(fd);
+	log->pipe_fd = -1;
+	log->size = st.st_size;
+	*ret = log;
+	return 0;
+}
+
+static void add(struct joblog *log, const char *data, size_t size)
+{
+	static const char note[] = "[the log is full; what follows is left out]\n";
+
+	if (log->full)
+		return;
+	if (log->size + (int64_t)size > log->hive->config->max_log_bytes) {
+		log->full = true;
+		data = note;
+		size = sizeof(note) - 1;
+	}
+	if (file_write_all(log->fd, data, size) < 0)
+		log->full = true; /* the disk has no room: the deploy goes on without its log */
+	log->size += (int64_t)size;
+	joblog_tell(log->hive, log->id);
+}
+
+static void end_pipe(struct joblog *log)
+{
+	watch_free(log->watch);
+	log->watch = NULL;
+	closep(&log->pipe_fd);
+	log->pipe_fd = -1;
+}
+
+/* 1: took some; 0: nothing there now; −1: nothing more comes */
+static int take_from_pipe(struct joblog *log)
+{
+	_cleanup_buf_ struct buf clean = {};
+	char chunk[16384];
+	ssize_t n = read(log->pipe_fd, chunk, sizeof(chunk));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0)
+		return -1;
+	text_clean(&clean, chunk, (size_t)n, 8 * sizeof(chunk), true);
+	add(log, clean.data, clean.size);
+	return 1;
+}
+
+static void on_pipe(int fd, bool readable, bool writable, void *data)
+{
+	struct joblog *log = data;
+
+	(void)fd;
+	(void)readable;
+	(void)writable;
+	if (take_from_pipe(log) < 0)
+		end_pipe(log);
+}
+
+int joblog_pipe(struct joblog *log, int *ret_fd, struct error *err)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return error_set_errno(err, errno, "cannot make a pipe");
+	end_pipe(log);
+	(void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	log->pipe_fd = fds[0];
+	log->watch = loop_watch(log->hive->loop, fds[0], true, false, on_pipe, log);
+	*ret_fd = fds[1];
+	return 0;
+}
+
+void joblog_line(struct joblog *log, const char *format, ...)
+{
+	_cleanup_buf_ struct buf line = {};
+	_cleanup_free_ char *text = NULL;
+	va_list args;
+
+	if (!log)
+		return;
+	while (log->pipe_fd >= 0 && take_from_pipe(log) > 0) {
+		/* what the builder said before comes before */
+	}
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	if (!text)
+		return;
+	buf_add_str(&line, "skep: ");
+	text_clean(&line, text, strlen(text), 4096, false);
+	buf_add_char(&line, '\n');
+	add(log, line.data, line.size);
+}
+
+char *joblog_tail(struct joblog *log, size_t max)
+{
+	struct buf b = {};
+	off_t from = log->size > (int64_t)max ? (off_t)(log->size - (int64_t)max) : 0;
+	char chunk[16384];
+	ssize_t n;
+
+	while (b.size < max && (n = pread(log->fd, chunk, sizeof(chunk), from)) > 0) {
+		buf_add(&b, chunk, (size_t)n);
+		from += n;
+	}
+	return buf_take(&b);
+}
+
+void joblog_close(struct joblog *log)
+{
+	if (!log)
+		return;
+	end_pipe(log);
+	closep(&log->fd);
+	joblog_tell(log->hive, log->id);
+	free(log);
+}
+
+void joblog_tell(struct hive *hive, int64_t id)
+{
+	stream_log_grew(hive, id);
+}

@@ -1,0 +1,48 @@
+/* The life of an agent: spawn, start, stop, restart, destroy, settings. */
+#pragma once
+
+#include "control/op.h"
+
+struct spawn_request {
+	const char *name;
+	const json_t *labels; /* object of strings; NULL */
+	struct limits limits; /* LIMIT_UNSET where not said */
+	int private_network;  /* −1: the hive's default */
+};
+
+/*
+ * Checks everything and puts the operation in line: repositories from the templates (or those
+ * that were kept), deployed/0, the system, the entry in agents.json, the container. A spawn
+ * that fails leaves no entry.
+ */
+int lifecycle_spawn(struct hive *hive, const struct spawn_request *request,
+		    const struct actor *actor, struct op **ret, struct error *err);
+
+/* Writes the wanted power state to meta, then puts the container's part in line. */
+int lifecycle_start(struct hive *hive, struct agent *agent, const struct actor *actor,
+		    struct op **ret, struct error *err);
+int lifecycle_stop(struct hive *hive, struct agent *agent, const struct actor *actor,
+		   struct op **ret, struct error *err);
+int lifecycle_restart(struct hive *hive, struct agent *agent, const struct actor *actor,
+		      struct op **ret, struct error *err);
+
+/* Removes container and entry; with purge repositories and state as well, after their record
+ * was copied to meta. */
+int lifecycle_destroy(struct hive *hive, struct agent *agent, bool purge,
+		      const struct actor *actor, struct op **ret, struct error *err);
+
+/* Changes settings (an object of strings) in one commit, and the running container where that
+ * is possible. */
+int lifecycle_set(struct hive *hive, struct agent *agent, const json_t *settings,
+		  const struct actor *actor, struct error *err);
+
+/* Sets the pause flag and the marker in /run/hive. */
+int lifecycle_pause(struct hive *hive, struct agent *agent, bool paused,
+		    const struct actor *actor, struct error *err);
+
+/* Asks for the agent's own socket and begins to serve it. */
+void lifecycle_open_socket(struct hive *hive, struct agent *agent);
+
+/* A container ended without being asked to: starts it again after a growing pause, if it is
+ * wanted. */
+void lifecycle_ended(struct hive *hive, struct agent *agent);

@@ -1,0 +1,89 @@
+/*
+ * Operations on agents: one at a time per agent, in the order they were asked for, each a chain
+ * of steps that wait on skep-exec, a child or a timer between them.
+ */
+#pragma once
+
+#include "control/hive.h"
+#include "control/ledger.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+struct op;
+struct joblog;
+
+/* The next step. op->r says how what it waited for went (0 or −errno, with op->err), op->answer
+ * what came back. */
+typedef void (*op_step)(struct op *op);
+
+/* Told once, at the end. */
+typedef void (*op_end)(struct op *op, void *data);
+
+struct op_waiter {
+	op_end fn;
+	void *data;
+	struct op_waiter *next;
+};
+
+struct op {
+	struct hive *hive;
+	struct agent *agent;
+	struct op *next; /* in the agent's line */
+	uint64_t id;
+	const char *verb; /* "deploy", "start", …: for people */
+	struct actor actor;
+	bool has_actor;
+	struct op_waiter *waiters;
+
+	op_step step;
+	int r;
+	struct error err;
+	json_t *answer;
+
+	struct slots *holds; /* the slot it has, NULL: none */
+	struct op *next_waiting;
+
+	/* what the deploy steps carry along */
+	struct proposal *proposal; /* NULL: a start or rebuild of what is deployed already */
+	char commit[OID_HEX_SIZE], tree[OID_HEX_SIZE];
+	char old_commit[OID_HEX_SIZE], old_tree[OID_HEX_SIZE];
+	struct joblog *log;
+	struct probe_run *probe;
+	json_t *baseline; /* units that were failed before */
+	bool was_running, skip_probe;
+	int64_t began_ms, build_ms;
+	char *reason; /* why it is rolled back */
+
+	/* what spawn and destroy carry along */
+	bool purge, revived;
+	json_t *files; /* of the template */
+};
+
+/* A new operation at the end of the agent's line; it begins on a later turn of the loop. */
+struct op *op_add(struct agent *agent, const char *verb, const struct actor *actor,
+		  op_step first);
+
+/* Adds somebody to tell. */
+void op_wait(struct op *op, op_end fn, void *data);
+
+/* Forgets everybody who waits with this data. */
+void op_forget(struct hive *hive, void *data);
+
+/* Ends it: r and op->err tell how. Tells who waits, frees it, begins the agent's next one. */
+void op_finish(struct op *op, int r);
+
+/* Runs a verb of skep-exec (arguments are stolen), then step. */
+void op_call(struct op *op, const char *verb, json_t *arguments, const int *fds, size_t n_fds,
+	     op_step step);
+
+/* Waits for a free slot (FIFO), then step. An operation holds at most one; op_finish() gives it
+ * back too. */
+void op_take_slot(struct op *op, struct slots *slots, op_step step);
+void op_give_slot(struct op *op);
+
+/* Waits ms, then step. */
+void op_sleep(struct op *op, int64_t ms, op_step step);
+
+/* An operation of the agent that is running or waits, NULL when there is none. */
+struct op *op_current(const struct agent *agent);

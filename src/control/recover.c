@@ -1,0 +1,295 @@
+#include "control/recover.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "control/container.h"
+#include "control/deploy.h"
+#include "control/ledger.h"
+#include "control/lifecycle.h"
+#include "control/meta.h"
+#include "git/refs.h"
+#include "git/tag.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct scan {
+	struct hive *hive;
+	const char *agent;
+	struct repo *repo;
+	int64_t deployed; /* highest deployed/N */
+	char deployed_commit[OID_HEX_SIZE];
+	struct error *err;
+};
+
+/* The newest record tag of all is where the chain goes on. */
+static void take_chain(struct hive *hive, const char *message, const char *oid)
+{
+	int64_t seq;
+
+	if (entry_get_int(message, "Skep-Seq", &seq) < 0 || seq <= hive->chain_seq)
+		return;
+	hive->chain_seq = seq;
+	memcpy(hive->chain_head, oid, OID_HEX_SIZE);
+}
+
+static struct proposal *find_or_add(struct hive *hive, const char *agent, int64_t id)
+{
+	struct proposal *p = hive_find_proposal(hive, id);
+
+	if (!p) {
+		p = proposal_new(id, agent);
+		hive_add_proposal(hive, p);
+	}
+	return p;
+}
+
+static int take_tag(struct scan *s, enum proposal_state state, int64_t id, const char *oid)
+{
+	struct proposal *p;
+	struct tag tag;
+	int r = tag_read(s->repo, oid, &tag, s->err);
+
+	if (r < 0)
+		return r;
+	take_chain(s->hive, buf_str(&tag.message), oid);
+	if (state == PROPOSAL_DEPLOYED && id > s->deployed) {
+		s->deployed = id;
+		memcpy(s->deployed_commit, tag.target, OID_HEX_SIZE);
+	}
+	if (id > 0) {
+		p = find_or_add(s->hive, s->agent, id);
+		ledger_read(p, state, buf_str(&tag.message), tag.wall_s);
+		if (state > p->state)
+			p->state = state;
+	}
+	tag_release(&tag);
+	return 0;
+}
+
+static int on_tag(const char *name, const char *oid, void *data)
+{
+	struct scan *s = data;
+	enum proposal_state state;
+	int64_t id;
+	int r;
+
+	if (proposal_parse_ref(name, &state, &id) < 0)
+		return 0; /* not one of ours; nobody else writes here, but nothing depends on it
+			   */
+	if (state == PROPOSAL_BUILDING) {
+		struct proposal *p = find_or_add(s->hive, s->agent, id);
+
+		if (state > p->state)
+			p->state = state;
+		return 0;
+	}
+	r = take_tag(s, state, id, oid);
+	return r < 0 ? error_prefix(s->err, "%s of '%s'", name, s->agent) : 0;
+}
+
+/* deployed/N is the commit point: main and meta follow it. */
+static int roll_forward(struct scan *s, struct error *err)
+{
+	struct agent *agent = hive_find(s->hive, s->agent);
+	char main[OID_HEX_SIZE] = "";
+	int r = refs_read(s->repo, "refs/heads/main", main, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (s->deployed >= 0 && strcmp(main, s->deployed_commit) != 0) {
+		r = refs_move(s->repo, "refs/heads/main", s->deployed_commit,
+			      main[0] ? main : NULL, err);
+		if (r < 0)
+			return r;
+	}
+	if (!agent || s->deployed <= agent->settings.deployed)
+		return 0;
+	agent->settings.deployed = s->deployed;
+	memcpy(agent->settings.revision, s->deployed_commit, OID_HEX_SIZE);
+	return 0;
+}
+
+static int scan_agent(struct hive *hive, const char *name, struct error *err)
+{
+	_cleanup_free_ char *dir = hive_applied_dir(hive, name);
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	struct scan scan = {.hive = hive, .agent = name, .deployed = -1, .err = err};
+	int r, removed = 0;
+
+	if ((r = repo_recover(dir, &removed, err)) < 0 || (r = repo_open(dir, &repo, err)) < 0)
+		return r;
+	hive->recovered += removed;
+	scan.repo = repo;
+	r = refs_scan(dir, "refs/tags/", on_tag, &scan, err);
+	return r < 0 ? r : roll_forward(&scan, err);
+}
+
+static int scan_agents(struct hive *hive, struct error *err)
+{
+	_cleanup_free_ char *path = str_format("%s/applied", hive->config->state_dir);
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (!dir)
+		return error_set_errno(err, errno, "cannot list '%s'", path);
+	while (errno = 0, (entry = readdir(dir))) {
+		_cleanup_free_ char *git = NULL;
+		int r;
+
+		if (name_check(entry->d_name, NULL) < 0)
+			continue;
+		git = str_format("%s/%s/.git", path, entry->d_name);
+		if (access(git, F_OK) < 0)
+			continue; /* a spawn that got no further than the directory */
+		r = scan_agent(hive, entry->d_name, err);
+		if (r < 0)
+			return error_prefix(err, "applied/%s", entry->d_name);
+	}
+	return errno ? error_set_errno(err, errno, "cannot list '%s'", path) : 0;
+}
+
+/* Tags of purged agents were kept in meta: their numbers and their place in the chain stay
+ * taken. */
+static int on_purged(const char *name, const char *oid, void *data)
+{
+	static const char prefix[] = "refs/skep/purged/";
+	struct scan *s = data;
+	const char *slash = strchr(name + sizeof(prefix) - 1, '/');
+	_cleanup_free_ char *ref = NULL;
+	enum proposal_state state;
+	struct tag tag;
+	int64_t id;
+	int r = tag_read(s->repo, oid, &tag, s->err);
+
+	if (r < 0)
+		return r;
+	take_chain(s->hive, buf_str(&tag.message), oid);
+	tag_release(&tag);
+	ref = slash ? str_format("refs/tags/%s", slash + 1) : NULL;
+	if (ref && proposal_parse_ref(ref, &state, &id) == 0 && id > s->hive->last_id)
+		s->hive->last_id = id;
+	return 0;
+}
+
+static int scan_purged(struct hive *hive, struct error *err)
+{
+	_cleanup_free_ char *dir = hive_meta_dir(hive);
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	struct scan scan = {.hive = hive, .agent = "", .err = err};
+	int r = repo_open(dir, &repo, err);
+
+	if (r < 0)
+		return r;
+	scan.repo = repo;
+	return refs_scan(dir, "refs/skep/purged/", on_purged, &scan, err);
+}
+
+/* A crash between a new proposal and its predecessor's superseded/N: one stays open, the
+ * newest. */
+static int close_superseded(struct hive *hive, struct error *err)
+{
+	for (size_t i = 0; i < hive->n_proposals; i++) {
+		struct proposal *p = hive->proposals[i],
+				*open = hive_open_proposal(hive, p->agent);
+		struct verdict verdict = {.note = "a newer proposal replaced it",
+					  .build_ms = -1,
+					  .downtime_ms = -1};
+		int r;
+
+		if (!proposal_is_pending(p) || open == p)
+			continue;
+		r = ledger_decide(hive, p, PROPOSAL_SUPERSEDED, &verdict, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The record of an agent that is in no list any more (destroyed, state kept) owes nothing. */
+static bool is_owed(const struct hive *hive, const struct proposal *p)
+{
+	return !proposal_is_final(p) && !proposal_is_pending(p) && hive_find(hive, p->agent);
+}
+
+int recover_load(struct hive *hive, struct error *err)
+{
+	int r;
+
+	if ((r = meta_load(hive, err)) < 0 || (r = scan_purged(hive, err)) < 0 ||
+	    (r = scan_agents(hive, err)) < 0 ||
+	    (r = meta_commit(hive, "take over what was deployed before the last stop", err)) <
+		    0 ||
+	    (r = close_superseded(hive, err)) < 0)
+		return r;
+	for (size_t i = 0; i < hive->n_agents; i++)
+		ledger_mark_stale(hive, hive->agents[i]);
+	return 0;
+}
+
+struct resume {
+	struct hive *hive;
+	void (*fn)(struct hive *hive, const struct error *err);
+};
+
+static bool has_owed(const struct hive *hive, const struct agent *agent)
+{
+	for (size_t i = 0; i < hive->n_proposals; i++)
+		if (is_owed(hive, hive->proposals[i]) &&
+		    strcmp(hive->proposals[i]->agent, agent->settings.name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * A container may run a system nobody recorded (a deploy was cut short): if that deploy is owed
+ * it is done again, else "start" puts the deployed system back.
+ */
+static void resume_agent(struct hive *hive, struct agent *agent)
+{
+	lifecycle_open_socket(hive, agent);
+	if (has_owed(hive, agent))
+		return;
+	if (agent->settings.running)
+		(void)deploy_again(agent, "start", NULL, false);
+	else if (strcmp(agent->state, "stopped") != 0)
+		(void)lifecycle_stop(hive, agent, NULL, &(struct op *){NULL}, NULL);
+}
+
+static void on_inspected(const json_t *answer, int *fds, size_t n_fds, const struct error *err,
+			 void *data)
+{
+	struct resume *resume = data;
+	struct hive *hive = resume->hive;
+
+	(void)fds;
+	(void)n_fds;
+	for (size_t i = 0; answer && i < hive->n_agents; i++) {
+		struct agent *agent = hive->agents[i];
+		const json_t *entry = container_entry(answer, agent->settings.name);
+
+		if (entry)
+			container_seen(hive, agent, entry);
+		else
+			snprintf(agent->state, sizeof(agent->state), "stopped");
+		resume_agent(hive, agent);
+	}
+	for (size_t i = 0; answer && i < hive->n_proposals; i++)
+		if (is_owed(hive, hive->proposals[i]))
+			(void)deploy_add(hive, hive->proposals[i], NULL);
+	resume->fn(hive, answer ? NULL : err);
+	free(resume);
+}
+
+void recover_resume(struct hive *hive, void (*fn)(struct hive *hive, const struct error *err))
+{
+	struct resume *resume = mem_new(1, sizeof(*resume));
+
+	*resume = (struct resume){.hive = hive, .fn = fn};
+	(void)executor_call(hive->executor, "inspect", json_object(), NULL, 0, on_inspected,
+			    resume);
+}

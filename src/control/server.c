@@ -1,0 +1,393 @@
+#include "control/server.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/sock.h"
+#include "control/dispatch.h"
+#include "control/event.h"
+#include "control/session.h"
+#include "control/stream.h"
+#include "wire/answer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MAX_SESSIONS 512
+#define MAX_PER_AGENT 8
+#define MAX_LINE (64 << 10)
+#define LINE_MS 10000
+#define AGENT_IDLE_MS 10000
+#define MAX_QUEUED (96 << 20)
+#define AGENT_BUCKET 60     /* requests at once */
+#define AGENT_REFILL_MS 500 /* one more each */
+#define ACCEPT_PAUSE_MS 200 /* when descriptors have run out */
+
+struct listener {
+	struct server *server;
+	struct listener *next;
+	int fd;
+	struct watch *watch;
+	enum principal who;
+	int64_t gid;
+};
+
+struct server {
+	struct hive *hive;
+	struct listener *listeners;
+	struct session *sessions;
+	size_t n_sessions;
+	uint64_t last_id;
+};
+
+static const struct conn_limits limits = {
+	.max_line = MAX_LINE,
+	.max_queued = MAX_QUEUED,
+	.line_ms = LINE_MS,
+};
+
+static const struct conn_limits agent_limits = {
+	.max_line = MAX_LINE,
+	.max_queued = MAX_QUEUED,
+	.line_ms = LINE_MS,
+	.idle_ms = AGENT_IDLE_MS,
+};
+
+/* ---- sessions ---- */
+
+static bool take_token(struct session *s)
+{
+	int64_t now = clock_boot_ms(), more = (now - s->refilled_ms) / AGENT_REFILL_MS;
+
+	if (!s->agent[0])
+		return true;
+	s->refilled_ms += more * AGENT_REFILL_MS;
+	s->tokens = s->tokens + more > AGENT_BUCKET ? AGENT_BUCKET : s->tokens + more;
+	if (s->tokens <= 0)
+		return false;
+	s->tokens--;
+	return true;
+}
+
+static void on_line(struct conn *conn, const char *line, size_t size, void *data)
+{
+	struct session *s = data;
+	struct error err = {};
+
+	(void)conn;
+	if (!take_token(s)) {
+		error_set_code(&err, EAGAIN, "rate_limited",
+			       "too many requests; wait a moment");
+		session_fail(s, &err);
+		return;
+	}
+	dispatch_line(s, line, size);
+}
+
+static void on_overlong(struct conn *conn, void *data)
+{
+	struct session *s = data;
+	struct error err = {};
+
+	(void)conn;
+	error_set(&err, E2BIG, "a request has at most %d bytes and is complete within %d s",
+		  MAX_LINE, LINE_MS / 1000);
+	session_send(s, answer_error(&err));
+}
+
+static void on_close(struct conn *conn, void *data)
+{
+	struct session *s = data;
+	struct server *server = s->hive->server;
+	struct session **at = &server->sessions;
+	struct agent *agent = s->agent[0] ? hive_find(s->hive, s->agent) : NULL;
+
+	(void)conn;
+	while (*at && *at != s)
+		at = &(*at)->next;
+	if (*at)
+		*at = s->next;
+	server->n_sessions--;
+	if (agent && agent->connections > 0)
+		agent->connections--;
+	if (s->subscriber)
+		event_unsubscribe(s->hive, s->subscriber);
+	if (s->call)
+		executor_cancel(s->hive->executor, s->call);
+	closep(&s->log_fd);
+	free(s);
+}
+
+static void on_drained(struct conn *conn, void *data)
+{
+	struct session *s = data;
+
+	(void)conn;
+	if (s->subscriber)
+		event_drained(s->hive, s->subscriber);
+	if (s->mode == SESSION_LOG)
+		stream_log_pump(s);
+}
+
+static const struct conn_ops ops = {
+	.on_line = on_line,
+	.on_overlong = on_overlong,
+	.on_close = on_close,
+	.on_drained = on_drained,
+};
+
+void session_send_text(struct session *s, const char *line)
+{
+	conn_send(s->conn, line, NULL, 0);
+}
+
+void session_send(struct session *s, json_t *line)
+{
+	_cleanup_free_ char *text = json_line(line);
+
+	json_decref(line);
+	if (text)
+		session_send_text(s, text);
+}
+
+size_t session_queued(const struct session *s)
+{
+	return conn_queued(s->conn);
+}
+
+void session_answer(struct session *s, json_t *answer)
+{
+	session_send(s, answer);
+	conn_hold(s->conn, false);
+}
+
+void session_fail(struct session *s, const struct error *err)
+{
+	session_answer(s, answer_error(err));
+}
+
+struct session *session_find(const struct hive *hive, uint64_t id)
+{
+	struct session *s = hive->server ? hive->server->sessions : NULL;
+
+	while (s && s->id != id)
+		s = s->next;
+	return s;
+}
+
+void session_each(struct hive *hive, void (*fn)(struct session *session, void *data),
+		  void *data)
+{
+	for (struct session *s = hive->server ? hive->server->sessions : NULL, *next; s;
+	     s = next) {
+		next = s->next;
+		fn(s, data);
+	}
+}
+
+struct ref {
+	const struct hive *hive;
+	uint64_t id;
+};
+
+void *session_ref(const struct session *s)
+{
+	struct ref *ref = mem_new(1, sizeof(*ref));
+
+	*ref = (struct ref){.hive = s->hive, .id = s->id};
+	return ref;
+}
+
+struct session *session_found(void *data)
+{
+	struct ref ref = *(struct ref *)data;
+
+	free(data);
+	return session_find(ref.hive, ref.id);
+}
+
+struct session *session_peek(const void *data)
+{
+	const struct ref *ref = data;
+
+	return session_find(ref->hive, ref->id);
+}
+
+static struct session *session_new(struct server *server, int fd, enum principal who)
+{
+	struct session *s = mem_new(1, sizeof(*s));
+
+	s->hive = server->hive;
+	s->id = ++server->last_id;
+	s->who = who;
+	s->log_fd = -1;
+	s->tokens = AGENT_BUCKET;
+	s->refilled_ms = clock_boot_ms();
+	s->actor.channel = principal_name(who);
+	s->next = server->sessions;
+	server->sessions = s;
+	server->n_sessions++;
+	s->conn =
+		conn_new(server->hive->loop, fd,
+			 who & (PRINCIPAL_MANAGER | PRINCIPAL_AGENT) ? &agent_limits : &limits,
+			 &ops, s);
+	return s;
+}
+
+/* ---- accepting ---- */
+
+static void refuse(int fd, const struct error *err)
+{
+	json_t *answer = answer_error(err);
+	_cleanup_free_ char *line = json_line(answer);
+	_cleanup_free_ char *text = str_format("%s\n", line);
+
+	json_decref(answer);
+	(void)sock_send(fd, text, strlen(text), NULL, 0);
+	(void)close(fd);
+}
+
+static int accept_one(int listen_fd)
+{
+	return accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+static void on_resume(void *data)
+{
+	struct listener *l = data;
+
+	if (l->watch)
+		watch_set(l->watch, true, false);
+}
+
+static void on_operator(int listen_fd, bool readable, bool writable, void *data)
+{
+	struct listener *l = data;
+	int fd = accept_one(listen_fd);
+	struct error err = {};
+	struct session *s;
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+
+	(void)readable;
+	(void)writable;
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE) {
+			watch_set(l->watch, false, false);
+			(void)loop_timer(l->server->hive->loop, ACCEPT_PAUSE_MS, on_resume, l);
+		}
+		return;
+	}
+	if (sock_peer(fd, &uid, &gid, &pid, &err) < 0) {
+		refuse(fd, &err);
+		return;
+	}
+	if (uid != 0 && !(l->gid >= 0 && sock_peer_in_group(fd, (gid_t)l->gid))) {
+		error_set(&err, EACCES, "uid %u may not speak on the %s socket", (unsigned)uid,
+			  principal_name(l->who));
+		error_hint(&err, "join the group of that socket and log in again");
+		refuse(fd, &err);
+		return;
+	}
+	if (l->server->n_sessions >= MAX_SESSIONS) {
+		error_set(&err, EBUSY, "%d clients are connected already", MAX_SESSIONS);
+		refuse(fd, &err);
+		return;
+	}
+	s = session_new(l->server, fd, l->who);
+	snprintf(s->actor.name, sizeof(s->actor.name), "uid %u", (unsigned)uid);
+}
+
+static void on_agent(int listen_fd, bool readable, bool writable, void *data)
+{
+	struct agent *agent = data;
+	struct server *server = agent->hive->server;
+	bool manager = name_is_manager(agent->settings.name);
+	int fd = accept_one(listen_fd);
+	struct error err = {};
+	struct session *s;
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+
+	(void)readable;
+	(void)writable;
+	if (fd < 0)
+		return;
+	if (sock_peer(fd, &uid, &gid, &pid, &err) < 0 || uid != agent->settings.uid_base) {
+		error_set(&err, EACCES, "this is the socket of '%s' and not yours",
+			  agent->settings.name);
+		log_event(LOG_WARNING, "a peer of a wrong uid was refused on an agent's socket",
+			  "SKEP_AGENT", agent->settings.name, NULL);
+		refuse(fd, &err);
+		return;
+	}
+	if (agent->connections >= MAX_PER_AGENT || server->n_sessions >= MAX_SESSIONS) {
+		error_set(&err, EBUSY, "'%s' has %u connections already", agent->settings.name,
+			  agent->connections);
+		refuse(fd, &err);
+		return;
+	}
+	s = session_new(server, fd, manager ? PRINCIPAL_MANAGER : PRINCIPAL_AGENT);
+	agent->connections++;
+	snprintf(s->agent, sizeof(s->agent), "%s", agent->settings.name);
+	snprintf(s->actor.name, sizeof(s->actor.name), "%s", agent->settings.name);
+}
+
+void server_serve_agent(struct hive *hive, struct agent *agent, int fd)
+{
+	watch_free(agent->listen_watch);
+	closep(&agent->listen_fd);
+	agent->listen_fd = fd;
+	agent->listen_watch = loop_watch(hive->loop, fd, true, false, on_agent, agent);
+}
+
+struct server *server_new(struct hive *hive)
+{
+	struct server *server = mem_new(1, sizeof(*server));
+
+	server->hive = hive;
+	return server;
+}
+
+void server_listen(struct server *server, int fd, enum principal who, int64_t gid)
+{
+	struct listener *l = mem_new(1, sizeof(*l));
+
+	*l = (struct listener){
+		.server = server, .fd = fd, .who = who, .gid = gid, .next = server->listeners};
+	l->watch = loop_watch(server->hive->loop, fd, true, false, on_operator, l);
+	server->listeners = l;
+}
+
+void server_stop(struct server *server)
+{
+	for (struct listener *l = server->listeners; l; l = l->next) {
+		watch_free(l->watch);
+		l->watch = NULL;
+	}
+	for (size_t i = 0; i < server->hive->n_agents; i++) {
+		watch_free(server->hive->agents[i]->listen_watch);
+		server->hive->agents[i]->listen_watch = NULL;
+	}
+}
+
+void server_free(struct server *server)
+{
+	if (!server)
+		return;
+	server_stop(server);
+	for (struct listener *l = server->listeners, *next; l; l = next) {
+		next = l->next;
+		(void)close(l->fd);
+		free(l);
+	}
+	/* connections end with the process; the loop that would tell them is gone */
+	free(server);
+}

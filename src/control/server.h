@@ -1,0 +1,22 @@
+/* Listening sockets and the sessions on them. */
+#pragma once
+
+#include "control/hive.h"
+#include "wire/verb.h"
+
+struct server;
+
+struct server *server_new(struct hive *hive);
+void server_free(struct server *server);
+
+/*
+ * Serves a listening socket; the descriptor is taken over. Peers are refused unless their uid
+ * is 0 or they are in gid (−1: nobody else).
+ */
+void server_listen(struct server *server, int fd, enum principal who, int64_t gid);
+
+/* Serves an agent's own socket; only peers whose uid is the agent's range's first are taken. */
+void server_serve_agent(struct hive *hive, struct agent *agent, int fd);
+
+/* No new connections, and no agent's socket any more. */
+void server_stop(struct server *server);

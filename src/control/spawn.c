@@ -1,0 +1,391 @@
+/*
+ * Spawn, step by step: directories ── applied repository with deployed/0 ── proposed repository
+ * ── system ── entry in agents.json ── container ── read back. Every step can be repeated, so a
+ * spawn that a crash cut short is simply asked for again; one that fails takes its entry back
+ * and keeps what was made for the next try.
+ */
+#include "control/lifecycle.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "control/container.h"
+#include "control/meta.h"
+#include "control/template.h"
+#include "git/commit.h"
+#include "git/refs.h"
+#include "git/seed.h"
+#include "host/spec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_prepared(struct op *op);
+static void on_seeded(struct op *op);
+static void on_system(struct op *op);
+static void on_started(struct op *op);
+static void on_read_back(struct op *op);
+
+/* ---- choosing port and ids ---- */
+
+static bool port_is_taken(const struct hive *hive, uint16_t port)
+{
+	for (size_t i = 0; i < hive->n_agents; i++)
+		if (hive->agents[i]->settings.port == port)
+			return true;
+	for (size_t i = 0; i < hive->n_kept; i++)
+		if (hive->kept[i].port == port)
+			return true;
+	return false;
+}
+
+static bool uid_is_taken(const struct hive *hive, uid_t base)
+{
+	for (size_t i = 0; i < hive->n_agents; i++)
+		if (hive->agents[i]->settings.uid_base == base)
+			return true;
+	for (size_t i = 0; i < hive->n_kept; i++)
+		if (hive->kept[i].uid_base == base)
+			return true;
+	return false;
+}
+
+static int choose_ids(const struct hive *hive, struct settings *s, struct error *err)
+{
+	const struct kept *kept = hive_find_kept(hive, s->name);
+	uint16_t port = name_port(s->name);
+
+	if (kept) {
+		s->port = kept->port;
+		s->uid_base = kept->uid_base;
+		return 0;
+	}
+	for (unsigned i = 0; i < PORT_SPAN && port_is_taken(hive, port); i++)
+		port = (uint16_t)(PORT_BASE +
+				  (name_port(s->name) - PORT_BASE + i + 1) % PORT_SPAN);
+	if (port_is_taken(hive, port))
+		return error_set(err, EBUSY, "every port from %d to %d has an agent", PORT_BASE,
+				 PORT_BASE + PORT_SPAN - 1);
+	s->port = port;
+	if (name_is_manager(s->name)) {
+		s->uid_base = hive_manager_uid();
+		return 0;
+	}
+	for (uid_t base = UID_BASE_FIRST + UID_RANGE; base <= UID_BASE_LAST;
+	     base += UID_RANGE) {
+		if (uid_is_taken(hive, base))
+			continue;
+		s->uid_base = base;
+		return 0;
+	}
+	return error_set(err, EBUSY, "every id range has an agent");
+}
+
+/* ---- the end of a spawn that failed ---- */
+
+static void on_undone(struct op *op)
+{
+	struct hive *hive = op->hive;
+	struct agent *agent = op->agent;
+	struct error ignored = {}, why = {};
+
+	error_set(&why, EIO, "%s", op->reason);
+	hive_keep(hive, agent->settings.name, agent->settings.port, agent->settings.uid_base);
+	agent->unborn = true;
+	(void)meta_commit(hive, "take back a spawn that failed", &ignored);
+	op->err = why;
+	error_hint(&op->err, "mend the cause and spawn it again; what was made is kept");
+	agent->dying = true;
+	agent->doomed = true;
+	op_finish(op, -EIO);
+}
+
+static void undo(struct op *op)
+{
+	op->reason = str_format("cannot spawn '%s': %s", op->agent->settings.name,
+				error_text(&op->err));
+	op->r = 0;
+	op_call(op, "destroy", container_arguments(op->agent, NULL), NULL, 0, on_undone);
+}
+
+/* ---- the steps ---- */
+
+static void on_read_back(struct op *op)
+{
+	const json_t *entry =
+		op->r == 0 ? container_entry(op->answer, op->agent->settings.name) : NULL;
+
+	if (entry)
+		container_seen(op->hive, op->agent, entry);
+	if (op->r == 0 && (!entry || strcmp(op->agent->state, "running") != 0))
+		op->r = error_set(&op->err, EIO, "the container is %s",
+				  entry ? op->agent->state : "gone");
+	if (op->r == 0 && strcmp(op->agent->system, op->tree) != 0)
+		op->r = error_set(&op->err, EIO,
+				  "the container runs another system than was built");
+	if (op->r < 0)
+		undo(op);
+	else
+		op_finish(op, 0);
+}
+
+static void on_started(struct op *op)
+{
+	op_give_slot(op);
+	if (op->r < 0) {
+		undo(op);
+		return;
+	}
+	op_call(op, "inspect", container_arguments(op->agent, NULL), NULL, 0, on_read_back);
+}
+
+static void start(struct op *op)
+{
+	json_t *spec = NULL;
+
+	op->r = container_spec(op->hive, op->agent, op->commit, op->tree, &spec, &op->err);
+	if (op->r < 0)
+		undo(op);
+	else
+		op_call(op, "start", spec, NULL, 0, on_started);
+}
+
+static void on_system(struct op *op)
+{
+	struct settings *s = &op->agent->settings;
+	_cleanup_free_ char *message = NULL;
+
+	op_give_slot(op);
+	if (op->r < 0) {
+		undo(op);
+		return;
+	}
+	message =
+		str_format("%s %s deployed/%" PRId64 " %.*s", op->revived ? "revive" : "spawn",
+			   s->name, s->deployed, OID_SHORT, s->revision);
+	op->agent->unborn = false;
+	hive_unkeep(op->hive, s->name);
+	op->r = meta_commit(op->hive, message, &op->err);
+	if (op->r < 0) {
+		undo(op);
+		return;
+	}
+	lifecycle_open_socket(op->hive, op->agent);
+	op_take_slot(op, &op->hive->starts, start);
+}
+
+static void build(struct op *op)
+{
+	_cleanup_close_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	op_call(op, "build",
+		container_arguments(op->agent, json_pack("{s:s,s:s}", "commit", op->commit,
+							 "tree", op->tree)),
+		&null_fd, 1, on_system);
+}
+
+/* The first state, made from the templates in applied. The same bytes and time make the same
+ * commit in proposed. */
+static int make_first_commit(struct op *op, struct repo *repo)
+{
+	_cleanup_free_ struct commit_file *files = NULL;
+	json_t *list = op->files, *file;
+	size_t i;
+	int r;
+
+	files = mem_new(json_array_size(list), sizeof(*files));
+	json_array_foreach (list, i, file)
+		files[i] = (struct commit_file){
+			.path = json_string_value(json_object_get(file, "path")),
+			.data = json_string_value(json_object_get(file, "data")),
+			.size = json_string_length(json_object_get(file, "data")),
+			.executable = json_is_true(json_object_get(file, "executable")),
+			.symlink = json_is_true(json_object_get(file, "symlink")),
+		};
+	r = commit_files(repo, NULL, files, json_array_size(list), SEED_MESSAGE,
+			 op->hive->wall_s(), op->commit, &op->err);
+	return r < 0 ? r : repo_commit_tree(repo, op->commit, op->tree, &op->err);
+}
+
+static int write_first_tag(struct op *op, struct repo *repo)
+{
+	_cleanup_(entry_release) struct entry entry = {};
+	struct settings *s = &op->agent->settings;
+	_cleanup_free_ char *subject =
+		str_format("deployed 0: %s %.*s", s->name, OID_SHORT, op->commit);
+	int r;
+
+	entry_begin(&entry, subject, NULL);
+	entry_put(&entry, "Skep-Commit", op->commit);
+	entry_put(&entry, "Skep-Tree", op->tree);
+	entry_put(&entry, "Skep-System", op->tree);
+	entry_put(&entry, "Skep-Actor", op->actor.name);
+	entry_put(&entry, "Skep-Channel", op->actor.channel);
+	r = ledger_write(op->hive, s->name, PROPOSAL_DEPLOYED, 0, op->commit, &entry, &op->err);
+	if (r < 0)
+		return r;
+	s->deployed = 0;
+	return refs_move(repo, "refs/heads/main", op->commit, NULL, &op->err);
+}
+
+/* Kept repositories: what was deployed last runs again. 1: found it; 0: there is nothing yet.
+ */
+static int find_deployed(struct op *op, struct repo *repo)
+{
+	struct settings *s = &op->agent->settings;
+	int r;
+
+	for (size_t i = op->hive->n_proposals; i > 0; i--) {
+		const struct proposal *p = op->hive->proposals[i - 1];
+
+		if (p->state != PROPOSAL_DEPLOYED || strcmp(p->agent, s->name) != 0)
+			continue;
+		s->deployed = p->id;
+		memcpy(op->commit, p->commit, sizeof(op->commit));
+		r = repo_commit_tree(repo, op->commit, op->tree, &op->err);
+		return r < 0 ? r : 1;
+	}
+	r = refs_read(repo, "refs/tags/deployed/0", op->commit, &op->err);
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		r = repo_peel_commit(repo, op->commit, op->commit, &op->err);
+	if (r == 0)
+		r = repo_commit_tree(repo, op->commit, op->tree, &op->err);
+	s->deployed = 0;
+	return r < 0 ? r : 1;
+}
+
+static int take_time(const char *oid, int64_t wall_s, const char *message, void *data)
+{
+	(void)oid;
+	(void)message;
+	*(int64_t *)data = wall_s;
+	return 1;
+}
+
+/* applied/<agent> with something deployed, and when that was committed. */
+static int make_applied(struct op *op, int64_t *ret_time)
+{
+	_cleanup_free_ char *dir = hive_applied_dir(op->hive, op->agent->settings.name);
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	int r;
+
+	if ((r = repo_create(dir, &op->err)) < 0 || (r = repo_open(dir, &repo, &op->err)) < 0 ||
+	    (r = template_read(op->hive, op->agent->settings.name, &op->files, &op->err)) < 0)
+		return r;
+	r = find_deployed(op, repo);
+	if (r > 0)
+		op->revived = true;
+	else if (r < 0 || (r = make_first_commit(op, repo)) < 0 ||
+		 (r = write_first_tag(op, repo)) < 0)
+		return r;
+	r = commit_log(repo, op->commit, 1, take_time, ret_time, &op->err);
+	return r < 0 ? r : 0;
+}
+
+static void on_seeded(struct op *op)
+{
+	struct settings *s = &op->agent->settings;
+
+	if (op->r < 0) {
+		undo(op);
+		return;
+	}
+	memcpy(s->revision, op->commit, sizeof(s->revision));
+	op_take_slot(op, &op->hive->builds, build);
+}
+
+static void on_prepared(struct op *op)
+{
+	_cleanup_free_ char *url = str_format("/applied/%s/.git", op->agent->settings.name);
+	int64_t time = 0;
+
+	if (op->r == 0)
+		op->r = make_applied(op, &time);
+	if (op->r < 0) {
+		undo(op);
+		return;
+	}
+	op_call(op, "seed",
+		container_arguments(op->agent,
+				    json_pack("{s:I,s:s,s:I,s:O}", "owner",
+					      (json_int_t)hive_manager_uid(), "url", url,
+					      "time", (json_int_t)time, "files", op->files)),
+		NULL, 0, on_seeded);
+}
+
+static void begin(struct op *op)
+{
+	const struct settings *s = &op->agent->settings;
+
+	op_call(op, "prepare",
+		container_arguments(op->agent,
+				    json_pack("{s:s,s:I}", "role",
+					      name_is_manager(s->name) ? "manager" : "agent",
+					      "uid_base", (json_int_t)s->uid_base)),
+		NULL, 0, on_prepared);
+}
+
+static int check_container_name(const struct hive *hive, const char *name, struct error *err)
+{
+	char mine[CONTAINER_NAME_SIZE], other[CONTAINER_NAME_SIZE];
+
+	name_container(mine, name);
+	for (size_t i = 0; i < hive->n_agents; i++)
+		if (strcmp(mine, name_container(other, hive->agents[i]->settings.name)) == 0)
+			return error_set(err, EEXIST,
+					 "the container name '%s' of '%s' is that of '%s'",
+					 mine, name, hive->agents[i]->settings.name);
+	return 0;
+}
+
+int lifecycle_spawn(struct hive *hive, const struct spawn_request *request,
+		    const struct actor *actor, struct op **ret, struct error *err)
+{
+	struct settings settings;
+	struct agent *agent;
+	const char *key;
+	json_t *value;
+	int r;
+
+	r = name_check(request->name, err);
+	if (r < 0)
+		return r;
+	if (hive_find(hive, request->name)) {
+		r = error_set(err, EEXIST, "there is an agent '%s' already", request->name);
+		error_hint(err, "skep show %s", request->name);
+		return r;
+	}
+	if ((r = check_container_name(hive, request->name, err)) < 0)
+		return r;
+	settings_init(&settings, request->name);
+	settings.limits = request->limits;
+	settings.private_network = request->private_network < 0 ? hive->config->private_network
+								: request->private_network > 0;
+	if (!name_is_manager(request->name))
+		snprintf(settings.parent, sizeof(settings.parent), "%s", MANAGER_NAME);
+	json_object_foreach ((json_t *)request->labels, key, value) {
+		_cleanup_free_ char *name = str_format("label.%s", key);
+
+		r = json_is_string(value)
+			    ? settings_change(&settings, name, json_string_value(value),
+					      &(bool){false}, err)
+			    : error_set(err, EINVAL, "label '%.60s' must be a string", key);
+		if (r < 0)
+			break;
+	}
+	if (r == 0)
+		r = choose_ids(hive, &settings, err);
+	if (r < 0) {
+		settings_release(&settings);
+		return r;
+	}
+	agent = hive_add(hive, &settings);
+	agent->unborn = true;
+	*ret = op_add(agent, "spawn", actor, begin);
+	return 0;
+}

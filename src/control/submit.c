@@ -1,0 +1,251 @@
+#include "control/submit.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "control/container.h"
+#include "control/worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_MAX_SUBMISSIONS 8
+#define HOUR_MS 3600000
+#define DAY_S 86400
+
+struct submission {
+	struct hive *hive;
+	char agent[AGENT_NAME_MAX + 1];
+	char commit[OID_HEX_SIZE];
+	char base[OID_HEX_SIZE]; /* what the flags were computed against */
+	char *description;
+	struct actor actor;
+	submit_fn fn;
+	void *data;
+	struct submission *next;
+};
+
+static void import(struct submission *s);
+
+static void finish(struct submission *s, struct proposal *proposal, bool already,
+		   const struct error *err)
+{
+	struct agent *agent = hive_find(s->hive, s->agent);
+
+	if (agent && agent->submissions == s)
+		agent->submissions = s->next;
+	if (s->fn)
+		s->fn(proposal, already, err, s->data);
+	free(s->description);
+	free(s);
+	if (agent && agent->submissions)
+		import(agent->submissions);
+}
+
+int submit_record(struct hive *hive, struct proposal *p, const struct actor *actor,
+		  struct error *err)
+{
+	struct proposal *old = hive_open_proposal(hive, p->agent);
+	_cleanup_free_ char *note = NULL;
+	struct verdict verdict = {.build_ms = -1, .downtime_ms = -1};
+	struct error late = {};
+	int r = ledger_propose(hive, p, actor, err);
+
+	if (r < 0 || !old)
+		return r;
+	note = str_format("proposal %" PRId64 " replaces it", p->id);
+	verdict.note = note;
+	r = ledger_decide(hive, old, PROPOSAL_SUPERSEDED, &verdict, &late);
+	if (r < 0)
+		log_line(LOG_ERR, "cannot mark proposal %" PRId64 " superseded: %s", old->id,
+			 error_text(&late));
+	return 0; /* the new one stands; recovery repeats the rest */
+}
+
+static struct proposal *make_proposal(const struct submission *s, const json_t *result)
+{
+	struct proposal *p = proposal_new(0, s->agent);
+	json_t *flag;
+	size_t i;
+
+	snprintf(p->commit, sizeof(p->commit), "%s",
+		 json_string_value(json_object_get(result, "commit")));
+	snprintf(p->tree, sizeof(p->tree), "%s",
+		 json_string_value(json_object_get(result, "tree")));
+	memcpy(p->base, s->base, sizeof(p->base));
+	p->title = str_dup(json_string_value(json_object_get(result, "title")));
+	p->submitter = str_dup(s->actor.name);
+	if (s->description)
+		p->description = text_clean_dup(s->description, DESCRIPTION_MAX_BYTES, true);
+	json_array_foreach (json_object_get(result, "flags"), i, flag) {
+		const char *name = json_string_value(json_object_get(flag, "name"));
+		enum flag_kind kind;
+
+		if (name && flag_kind_parse(name, &kind, NULL) == 0)
+			flags_add(&p->flags, kind,
+				  json_string_value(json_object_get(flag, "place")));
+	}
+	return p;
+}
+
+static void on_imported(const json_t *result, const struct error *err, void *data)
+{
+	struct submission *s = data;
+	struct agent *agent = hive_find(s->hive, s->agent);
+	struct proposal *open, *p;
+	const char *commit;
+	struct error why = {};
+
+	if (!agent || agent->dying) {
+		error_set(&why, ENOENT, "no agent '%s'", s->agent);
+		finish(s, NULL, false, &why);
+		return;
+	}
+	if (!result) {
+		why = *err;
+		error_prefix(&why, "commit %s of '%s' was not taken", s->commit, s->agent);
+		finish(s, NULL, false, &why);
+		return;
+	}
+	if (strcmp(s->base, agent->settings.revision) != 0) {
+		import(s); /* a deploy finished meanwhile: the flags were about another base */
+		return;
+	}
+	commit = json_string_value(json_object_get(result, "commit"));
+	open = hive_open_proposal(s->hive, s->agent);
+	if (open && strcmp(open->commit, commit) == 0) {
+		finish(s, open, true, NULL);
+		return;
+	}
+	if (strcmp(agent->settings.revision, commit) == 0) {
+		error_set_code(&why, EEXIST, "wrong_state",
+			       "commit %.*s is what '%s' runs already", OID_SHORT, commit,
+			       s->agent);
+		finish(s, NULL, false, &why);
+		return;
+	}
+	p = make_proposal(s, result);
+	if (submit_record(s->hive, p, &s->actor, &why) < 0) {
+		proposal_free(p);
+		finish(s, NULL, false, &why);
+		return;
+	}
+	finish(s, p, false, NULL);
+}
+
+static void import(struct submission *s)
+{
+	struct agent *agent = hive_find(s->hive, s->agent);
+	struct limits limits = container_limits(s->hive, agent, agent->settings.revision);
+
+	memcpy(s->base, agent->settings.revision, sizeof(s->base));
+	worker_import(s->hive, agent, s->commit, s->base, &limits, on_imported, s);
+}
+
+static int check_quota(struct hive *hive, struct agent *agent, struct error *err)
+{
+	int64_t now = clock_boot_ms();
+
+	if (now - agent->submit_window_start >= HOUR_MS) {
+		agent->submit_window_start = now;
+		agent->submit_count = 0;
+	}
+	if (agent->submit_count >= hive->config->proposals_per_hour)
+		return error_set_code(err, EAGAIN, "rate_limited",
+				      "'%s' has made %" PRId64 " submissions within an hour",
+				      agent->settings.name, agent->submit_count);
+	agent->submit_count++;
+	return 0;
+}
+
+int submit_commit(struct hive *hive, struct agent *agent, const char *commit,
+		  const char *description, const struct actor *actor, submit_fn fn, void *data,
+		  struct error *err)
+{
+	struct submission *s, **at = &agent->submissions;
+	unsigned waiting = 0;
+	int r;
+
+	if (!oid_is_valid_or_short(commit)) {
+		_cleanup_free_ char *shown = text_clean_dup(commit, 60, false);
+
+		r = error_set(
+			err, EINVAL,
+			"'commit' must be %d to 40 hexadecimal digits of a commit id, not '%s'",
+			OID_SHORTEST, shown);
+		error_hint(err, "a branch can move; name what it is now: git rev-parse HEAD");
+		return r;
+	}
+	if (description && strlen(description) > DESCRIPTION_MAX_BYTES)
+		return error_set(err, E2BIG, "'description' has %zu bytes, more than %d",
+				 strlen(description), DESCRIPTION_MAX_BYTES);
+	if (agent->dying)
+		return error_set_code(err, EBUSY, "wrong_state", "'%s' is being destroyed",
+				      agent->settings.name);
+	for (; *at; at = &(*at)->next)
+		waiting++;
+	if (waiting >= LINE_MAX_SUBMISSIONS)
+		return error_set(err, EBUSY, "%u submissions of '%s' are waiting already",
+				 waiting, agent->settings.name);
+	r = check_quota(hive, agent, err);
+	if (r < 0)
+		return r;
+	s = mem_new(1, sizeof(*s));
+	s->hive = hive;
+	snprintf(s->agent, sizeof(s->agent), "%s", agent->settings.name);
+	snprintf(s->commit, sizeof(s->commit), "%s", commit);
+	s->description = description && description[0] ? str_dup(description) : NULL;
+	s->actor = *actor;
+	s->fn = fn;
+	s->data = data;
+	*at = s;
+	if (waiting == 0)
+		import(s);
+	return 0;
+}
+
+void submit_forget(struct hive *hive, void *data)
+{
+	for (size_t i = 0; i < hive->n_agents; i++)
+		for (struct submission *s = hive->agents[i]->submissions; s; s = s->next)
+			if (s->data == data)
+				s->fn = NULL;
+}
+
+int submit_withdraw(struct hive *hive, struct proposal *p, const char *note,
+		    const struct actor *actor, struct error *err)
+{
+	struct verdict verdict = {.actor = actor,
+				  .note = note,
+				  .build_ms = -1,
+				  .downtime_ms = -1};
+
+	if (!proposal_is_pending(p))
+		return error_set_code(err, EEXIST, "wrong_state", "proposal %" PRId64 " is %s",
+				      p->id, proposal_state_name(p));
+	return ledger_decide(hive, p, PROPOSAL_CANCELLED, &verdict, err);
+}
+
+void submit_expire(struct hive *hive)
+{
+	int64_t oldest = hive->wall_s() - hive->config->proposal_days * DAY_S;
+
+	for (size_t i = 0; i < hive->n_proposals; i++) {
+		struct verdict verdict = {.note = "expired: nobody decided",
+					  .build_ms = -1,
+					  .downtime_ms = -1};
+		struct proposal *p = hive->proposals[i];
+		struct error err = {};
+
+		if (!proposal_is_pending(p) || p->requested_at > oldest)
+			continue;
+		if (ledger_decide(hive, p, PROPOSAL_CANCELLED, &verdict, &err) < 0)
+			log_line(LOG_ERR, "cannot expire proposal %" PRId64 ": %s", p->id,
+				 error_text(&err));
+	}
+}

@@ -1,0 +1,35 @@
+/* Submitting a commit: import from the proposed repository, risk scan, proposal/N. And taking
+ * one back. */
+#pragma once
+
+#include "control/hive.h"
+#include "control/ledger.h"
+
+/* Called once: the proposal (borrowed), or NULL and why not. already: the same commit was
+ * proposed before. */
+typedef void (*submit_fn)(struct proposal *proposal, bool already, const struct error *err,
+			  void *data);
+
+/*
+ * Puts a submission in the agent's line (one import at a time). commit is a full id or an
+ * abbreviation, never a branch; description may be NULL and is foreign text. Fails at once for
+ * bad arguments or a full quota.
+ */
+int submit_commit(struct hive *hive, struct agent *agent, const char *commit,
+		  const char *description, const struct actor *actor, submit_fn fn, void *data,
+		  struct error *err);
+
+/* Forgets who waits with this data; the submissions go on. */
+void submit_forget(struct hive *hive, void *data);
+
+/* Withdraws an undecided proposal: cancelled/N. */
+int submit_withdraw(struct hive *hive, struct proposal *proposal, const char *note,
+		    const struct actor *actor, struct error *err);
+
+/* Records a proposal whose commit is in applied already and supersedes the agent's undecided
+ * one. */
+int submit_record(struct hive *hive, struct proposal *proposal, const struct actor *actor,
+		  struct error *err);
+
+/* Cancels what was left undecided for too long; runs hourly. */
+void submit_expire(struct hive *hive);

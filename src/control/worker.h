@@ -1,0 +1,30 @@
+/*
+ * Work on repositories that runs in a process of its own, with a deadline: imports and diffs.
+ * Both ends are here: starting one, and being one (`skepd import-worker`, `skepd diff-worker`:
+ * one JSON object on standard output).
+ */
+#pragma once
+
+#include "control/hive.h"
+
+#include <jansson.h>
+
+/* result is the worker's object, borrowed, or NULL when err says what failed. */
+typedef void (*worker_fn)(const json_t *result, const struct error *err, void *data);
+
+/*
+ * Imports a commit from the agent's proposed repository into applied and scans it against base
+ * ("": nothing deployed). Result:
+ * {"commit","tree","title","author","flags":[{"name","place"}],"new_objects","new_bytes"}.
+ */
+void worker_import(struct hive *hive, struct agent *agent, const char *wanted, const char *base,
+		   const struct limits *limits, worker_fn fn, void *data);
+
+/* Compares two commits of an applied repository (old "": the empty tree). Result: as
+ * git/diff.h. */
+void worker_diff(struct hive *hive, const char *agent, const char *old, const char *new,
+		 worker_fn fn, void *data);
+
+/* The other end: runs the named worker with its arguments and returns the process's exit
+ * status. */
+int worker_main(int argc, char **argv);

@@ -1,0 +1,135 @@
+/* The inside of a worker process: repository work, its result as one JSON object on standard
+ * output. */
+#include "control/worker.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "git/diff.h"
+#include "git/import.h"
+#include "git/risk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#define READER_FD 3
+#define MEMORY_MAX (2ULL << 30)
+
+static json_t *flags_to_json(const struct flags *flags)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < flags->count; i++)
+		json_array_append_new(list, json_pack("{s:s,s:s}", "name",
+						      flag_name(flags->items[i].kind), "place",
+						      flags->items[i].place));
+	return list;
+}
+
+static int64_t number(const char *text)
+{
+	return strtoll(text, NULL, 10);
+}
+
+/* DIR WANTED BASE MEMORY CPU TASKS DEADLINE-MS */
+static int run_import(char **argv, json_t *result, struct error *err)
+{
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	struct limits current = {number(argv[3]), number(argv[4]), number(argv[5])};
+	struct import_limits limits = import_limits_default;
+	_cleanup_free_ char *title = NULL, *author = NULL;
+	struct import_result imported;
+	struct flags flags = {};
+	int r = repo_open(argv[0], &repo, err);
+
+	if (r < 0)
+		return r;
+	limits.deadline_ms = number(argv[6]);
+	if ((r = import_commit(repo, READER_FD, argv[1], &limits, &imported, err)) < 0 ||
+	    (r = risk_scan(repo, argv[2][0] ? argv[2] : NULL, imported.commit, &current, &flags,
+			   err)) < 0 ||
+	    (r = repo_commit_summary(repo, imported.commit, &title, &author, err)) < 0) {
+		flags_release(&flags);
+		return r;
+	}
+	json_object_set_new(result, "commit", json_string(imported.commit));
+	json_object_set_new(result, "tree", json_string(imported.tree));
+	json_object_set_new(result, "title", json_string(title));
+	json_object_set_new(result, "author", json_string(author));
+	json_object_set_new(result, "flags", flags_to_json(&flags));
+	json_object_set_new(result, "new_objects",
+			    json_integer((json_int_t)imported.new_objects));
+	json_object_set_new(result, "new_bytes", json_integer((json_int_t)imported.new_bytes));
+	flags_release(&flags);
+	return 0;
+}
+
+/* DIR OLD NEW */
+static int run_diff(char **argv, json_t *result, struct error *err)
+{
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	json_t *diff = NULL;
+	int r = repo_open(argv[0], &repo, err);
+
+	if (r == 0)
+		r = diff_compare(repo, argv[1][0] ? argv[1] : NULL, argv[2],
+				 &diff_limits_default, &diff, err);
+	if (r < 0)
+		return r;
+	json_object_update(result, diff);
+	json_decref(diff);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int n_args;
+	bool writes;
+	int (*run)(char **argv, json_t *result, struct error *err);
+} workers[] = {
+	{"import-worker", 7, true, run_import},
+	{"diff-worker", 3, false, run_diff},
+};
+
+static int run(int argc, char **argv, json_t *result, struct error *err)
+{
+	struct rlimit memory = {MEMORY_MAX, MEMORY_MAX}, core = {0, 0};
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	(void)setrlimit(RLIMIT_AS, &memory);
+	(void)setrlimit(RLIMIT_CORE, &core);
+	for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
+		int r;
+
+		if (strcmp(workers[i].name, argv[1]) != 0 || argc != workers[i].n_args + 2)
+			continue;
+		r = git_setup(workers[i].writes, err);
+		return r < 0 ? r : workers[i].run(argv + 2, result, err);
+	}
+	return error_set(err, EINVAL, "wrong arguments for a worker");
+}
+
+int worker_main(int argc, char **argv)
+{
+	json_t *result = json_pack("{s:b}", "ok", 1);
+	_cleanup_free_ char *line = NULL;
+	struct error err = {};
+	int r = run(argc, argv, result, &err);
+
+	if (r < 0) {
+		json_object_clear(result);
+		json_object_set_new(result, "ok", json_false());
+		json_object_set_new(result, "errno", json_integer(-r));
+		json_object_set_new(result, "error", json_string_nocheck(error_text(&err)));
+	}
+	line = json_line(result);
+	json_decref(result);
+	if (!line || file_write_all(STDOUT_FILENO, line, strlen(line)) < 0)
+		return 1;
+	return 0;
+}

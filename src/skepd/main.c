@@ -1,0 +1,51 @@
+/* skepd: the controller. One program, four ways in: the daemon, its standalone parent, and its
+ * workers. */
+#include "base/log.h"
+#include "control/worker.h"
+#include "skepd/options.h"
+#include "skepd/serve.h"
+#include "skepd/standalone.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int run(const struct options *options, struct error *err)
+{
+	int r = 0;
+
+	if (options->standalone)
+		return standalone(options, err);
+	if (options->channel_fd >= 0)
+		r = standalone_drop(options, err);
+	return r < 0 ? r : serve(options, err);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct error err = {};
+	int r;
+
+	if (argc > 1 &&
+	    (strcmp(argv[1], "import-worker") == 0 || strcmp(argv[1], "diff-worker") == 0))
+		return worker_main(argc, argv);
+	log_open("skepd");
+	r = options_parse(argc, argv, &options, &err);
+	if (r < 0) {
+		log_line(LOG_ERR, "%s", error_text(&err));
+		return 2;
+	}
+	if (options.help || options.version) {
+		(void)fputs(options.help ? options_usage : "skepd " SKEP_VERSION "\n", stdout);
+		return 0;
+	}
+	r = run(&options, &err);
+	if (r < 0) {
+		log_line(LOG_ERR, "%s%s%s", error_text(&err), err.hint[0] ? "; " : "",
+			 err.hint);
+		return 1;
+	}
+	options_release(&options);
+	return 0;
+}

@@ -1,0 +1,427 @@
+/*
+ * A whole controller for a test: the real control layer on a loop in a process of its own, real
+ * repositories in a scratch directory, and a stand-in for skep-exec that keeps its containers
+ * in variables. Files in the scratch directory make it fail on purpose: "fail-build",
+ * "fail-switch", "hang-build", and "bad-system" (the id of a system whose unit fails).
+ */
+#pragma once
+
+#include "unit.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/sock.h"
+#include "control/server.h"
+#include "control/start.h"
+#include "git/reader.h"
+#include "git/repo.h"
+#include "git/seed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+struct hive_unit {
+	char dir[64];
+	pid_t daemon, exec;
+	char socket_path[128];
+};
+
+/* ---- the stand-in for skep-exec ---- */
+
+#define FAKE_AGENTS 16
+
+struct fake_agent {
+	char name[40], system[41];
+	bool running;
+};
+
+struct fake {
+	const char *dir;
+	int channel;
+	struct fake_agent agents[FAKE_AGENTS];
+};
+
+static bool fake_has(const struct fake *f, const char *name)
+{
+	_cleanup_free_ char *path = str_format("%s/%s", f->dir, name);
+
+	return access(path, F_OK) == 0;
+}
+
+static struct fake_agent *fake_agent(struct fake *f, const char *name)
+{
+	for (int i = 0; i < FAKE_AGENTS; i++) {
+		if (!f->agents[i].name[0])
+			snprintf(f->agents[i].name, sizeof(f->agents[i].name), "%s", name);
+		if (strcmp(f->agents[i].name, name) == 0)
+			return &f->agents[i];
+	}
+	abort();
+}
+
+static void fake_send(struct fake *f, json_int_t id, json_t *answer, int fd)
+{
+	_cleanup_free_ char *line = NULL;
+
+	json_object_set_new(answer, "id", json_integer(id));
+	if (!json_object_get(answer, "ok"))
+		json_object_set_new(answer, "ok", json_true());
+	line = json_line(answer);
+	(void)sock_send(f->channel, line, strlen(line), &fd, fd >= 0 ? 1 : 0);
+	json_decref(answer);
+}
+
+static json_t *fake_failure(const char *text)
+{
+	return json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", EIO, "error", text);
+}
+
+static void fake_seed(struct fake *f, const json_t *request, const char *agent)
+{
+	json_t *list = json_object_get(request, "files"), *file;
+	_cleanup_free_ char *dir = str_format("%s/proposed/%s", f->dir, agent);
+	struct seed_file *files = mem_new(json_array_size(list), sizeof(*files));
+	struct error err = {};
+	size_t i;
+
+	if (mkdir(dir, 0755) < 0)
+		return;
+	json_array_foreach (list, i, file)
+		files[i] = (struct seed_file){
+			.path = json_string_value(json_object_get(file, "path")),
+			.data = json_string_value(json_object_get(file, "data")),
+			.size = json_string_length(json_object_get(file, "data")),
+			.symlink = json_is_true(json_object_get(file, "symlink")),
+			.executable = json_is_true(json_object_get(file, "executable")),
+		};
+	if (fork() == 0) {
+		if (chdir(dir) < 0 || git_setup(true, &err) < 0 ||
+		    seed_repository(files, json_array_size(list),
+				    json_string_value(json_object_get(request, "url")),
+				    json_integer_value(json_object_get(request, "time")),
+				    &err) < 0)
+			fprintf(stderr, "seed: %s\n", error_text(&err));
+		_exit(0);
+	}
+	wait(NULL);
+	free(files);
+}
+
+static void fake_export(struct fake *f, const char *agent, int fd)
+{
+	_cleanup_free_ char *dir = str_format("%s/proposed/%s", f->dir, agent);
+	struct reader_limits limits = {.max_object_bytes = 16 << 20};
+
+	if (fork() == 0) {
+		if (chdir(dir) == 0 && git_setup(false, NULL) == 0)
+			(void)reader_serve(fd, &limits, NULL);
+		_exit(0);
+	}
+}
+
+static json_t *fake_entry(const struct fake *f, const struct fake_agent *a)
+{
+	_cleanup_free_ char *bad = str_format("%s/bad-system", f->dir);
+	_cleanup_buf_ struct buf system = {};
+	json_t *failed = json_array();
+
+	if (a->running && file_read(AT_FDCWD, bad, 64, &system, NULL) == 0 &&
+	    strncmp(buf_str(&system), a->system, 40) == 0)
+		json_array_append_new(failed, json_string("agent.service"));
+	return json_pack("{s:s,s:s,s:s,s:i,s:o}", "agent", a->name, "state",
+			 a->running ? "running" : "stopped", "system",
+			 a->running ? a->system : "", "leader", a->running ? 4242 : 0,
+			 "failed_units", failed);
+}
+
+static void fake_answer(struct fake *f, const json_t *request, int fd)
+{
+	const char *verb = json_string_value(json_object_get(request, "verb"));
+	const char *name = json_string_value(json_object_get(request, "agent"));
+	json_int_t id = json_integer_value(json_object_get(request, "id"));
+	struct fake_agent *a = name ? fake_agent(f, name) : NULL;
+
+	if (strcmp(verb, "hello") == 0) {
+		fake_send(f, id,
+			  json_pack("{s:s,s:{s:b,s:b,s:b}}", "mode", "standalone", "limits",
+				    "memory", 0, "cpu", 0, "tasks", 0),
+			  -1);
+	} else if (strcmp(verb, "seed") == 0) {
+		fake_seed(f, request, name);
+		fake_send(f, id, json_object(), -1);
+	} else if (strcmp(verb, "agent-socket") == 0) {
+		_cleanup_free_ char *path = str_format("%s/%s.sock", f->dir, name);
+		_cleanup_close_ int s =
+			sock_listen(path, SOCK_STREAM, 0600, getuid(), getgid(), NULL);
+
+		fake_send(f, id, json_pack("{s:s}", "agent", name), s);
+	} else if (strcmp(verb, "export") == 0) {
+		fake_export(f, name, fd);
+		fake_send(f, id, json_object(), -1);
+	} else if (strcmp(verb, "build") == 0) {
+		if (fake_has(f, "hang-build"))
+			return;
+		if (fake_has(f, "fail-build"))
+			fake_send(f, id, fake_failure("the builder said no"), -1);
+		else
+			fake_send(f, id,
+				  json_pack("{s:O}", "system",
+					    json_object_get(request, "tree")),
+				  -1);
+	} else if (strcmp(verb, "start") == 0 || strcmp(verb, "switch") == 0) {
+		bool fails = fake_has(f, "fail-switch");
+
+		a->running = !fails;
+		snprintf(a->system, sizeof(a->system), "%s",
+			 json_string_value(json_object_get(request, "system")));
+		if (fails) {
+			_cleanup_free_ char *path = str_format("%s/fail-switch", f->dir);
+
+			(void)unlink(path); /* once: the way back works */
+			fake_send(f, id, fake_failure("READY never came"), -1);
+		} else {
+			fake_send(f, id,
+				  json_pack("{s:i,s:i}", "leader", 4242, "downtime_ms", 7), -1);
+		}
+	} else if (strcmp(verb, "inspect") == 0) {
+		json_t *list = json_array();
+
+		for (int i = 0; i < FAKE_AGENTS && f->agents[i].name[0]; i++)
+			if (!name || strcmp(name, f->agents[i].name) == 0)
+				json_array_append_new(list, fake_entry(f, &f->agents[i]));
+		fake_send(f, id, json_pack("{s:o}", "agents", list), -1);
+	} else if (strcmp(verb, "stop") == 0 || strcmp(verb, "destroy") == 0 ||
+		   strcmp(verb, "purge") == 0) {
+		a->running = false;
+		if (strcmp(verb, "purge") == 0) {
+			_cleanup_free_ char *path = str_format("%s/proposed", f->dir);
+			_cleanup_close_ int parent = open(path, O_RDONLY | O_DIRECTORY);
+
+			(void)file_remove_tree(parent, name, NULL);
+		}
+		fake_send(f, id, json_object(), -1);
+	} else {
+		fake_send(f, id, json_object(), -1);
+	}
+}
+
+static void fake_main(const char *dir, int channel)
+{
+	struct fake f = {.dir = dir, .channel = channel};
+	static char message[1 << 20];
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		int fds[SOCK_MAX_FDS];
+		size_t n_fds = 0;
+		ssize_t n = sock_recv(channel, message, sizeof(message), fds, &n_fds);
+		json_t *request = NULL;
+
+		if (n <= 0)
+			_exit(0);
+		if (json_parse(message, (size_t)n, &request, NULL) == 0)
+			fake_answer(&f, request, n_fds ? fds[0] : -1);
+		json_decref(request);
+		for (size_t i = 0; i < n_fds; i++)
+			(void)close(fds[i]);
+		while (waitpid(-1, NULL, WNOHANG) > 0) {
+			/* readers that have ended */
+		}
+	}
+}
+
+/* ---- the daemon ---- */
+
+static int hive_ready_fd;
+
+static void hive_on_ready(struct hive *hive, const struct error *err)
+{
+	(void)hive;
+	(void)!write(hive_ready_fd, err ? "n" : "y", 1);
+}
+
+static void hive_on_gone(void *data)
+{
+	(void)data;
+	_exit(3);
+}
+
+static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
+{
+	_cleanup_free_ char *here = file_program_dir();
+	struct error err = {};
+	struct config config;
+	struct loop *loop = loop_new();
+	struct hive *hive;
+	int fd;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	config_init(&config);
+	free(config.state_dir);
+	free(config.runtime_dir);
+	config.state_dir = str_dup(u->dir);
+	config.runtime_dir = str_dup(u->dir);
+	config.templates_dir = str_format("%s/../../templates", here);
+	hive = hive_new(loop, &config, clock_wall_s);
+	free(hive->program_dir);
+	hive->program_dir = str_format("%s/../..", here);
+	hive_ready_fd = ready;
+	if (git_setup(true, &err) < 0 || start_load(hive, &err) < 0) {
+		fprintf(stderr, "the hive does not load: %s\n", error_text(&err));
+		_exit(1);
+	}
+	fd = sock_listen(u->socket_path, SOCK_STREAM, 0600, getuid(), getgid(), &err);
+	server_listen(hive->server, fd, PRINCIPAL_OPERATOR, (int64_t)getgid());
+	hive->executor = executor_new(loop, channel, start_on_event, hive_on_gone, hive);
+	start_serve(hive, hive_on_ready);
+	(void)loop_run(loop);
+	_exit(0);
+}
+
+static void hive_start(struct hive_unit *u)
+{
+	int channel[2], ready[2];
+	char byte = 0;
+
+	assert_int_equal(sock_pair(SOCK_SEQPACKET, channel, NULL), 0);
+	assert_int_equal(pipe(ready), 0);
+	fflush(NULL);
+	u->exec = fork();
+	if (u->exec == 0) {
+		(void)close(channel[1]);
+		fake_main(u->dir, channel[0]);
+	}
+	u->daemon = fork();
+	if (u->daemon == 0) {
+		(void)close(channel[0]);
+		hive_daemon_main(u, channel[1], ready[1]);
+	}
+	(void)close(channel[0]);
+	(void)close(channel[1]);
+	(void)close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(byte, 'y');
+	(void)close(ready[0]);
+}
+
+/* kill -9 of both, as if the machine had lost them. */
+static void hive_crash(struct hive_unit *u)
+{
+	(void)kill(u->daemon, SIGKILL);
+	(void)kill(u->exec, SIGKILL);
+	(void)waitpid(u->daemon, NULL, 0);
+	(void)waitpid(u->exec, NULL, 0);
+}
+
+static void hive_up(struct hive_unit *u)
+{
+	static const char *const dirs[] = {"applied", "meta", "logs", "audit", "proposed"};
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	snprintf(u->dir, sizeof(u->dir), "/tmp/skep-hive-XXXXXX");
+	assert_non_null(mkdtemp(u->dir));
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		_cleanup_free_ char *path = str_format("%s/%s", u->dir, dirs[i]);
+
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
+	snprintf(u->socket_path, sizeof(u->socket_path), "%s/operator.sock", u->dir);
+	hive_start(u);
+}
+
+static void hive_down(struct hive_unit *u)
+{
+	hive_crash(u);
+	(void)file_remove_tree(AT_FDCWD, u->dir, NULL);
+}
+
+/* ---- the client ---- */
+
+/* One request on a socket, one answer; the caller owns it. */
+static json_t *hive_ask_on(const char *path, const char *request)
+{
+	int fd = sock_connect(path, SOCK_STREAM, NULL);
+	_cleanup_buf_ struct buf line = {};
+	json_t *answer = NULL;
+	struct error err = {};
+	char c;
+
+	assert_true(fd >= 0);
+	/* a peer that is refused at the door may be cut off before it has asked; the answer is
+	 * there all the same */
+	(void)file_write_all(fd, request, strlen(request));
+	(void)file_write_all(fd, "\n", 1);
+	while (read(fd, &c, 1) == 1 && c != '\n')
+		buf_add_char(&line, c);
+	(void)close(fd);
+	if (json_parse(buf_str(&line), line.size, &answer, &err) < 0)
+		fail_msg("no answer to %s: %s", request, error_text(&err));
+	return answer;
+}
+
+static json_t *hive_ask(struct hive_unit *u, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static json_t *hive_ask(struct hive_unit *u, const char *format, ...)
+{
+	_cleanup_free_ char *request = NULL;
+	va_list args;
+
+	va_start(args, format);
+	assert_true(vasprintf(&request, format, args) > 0);
+	va_end(args);
+	for (char *q = request; *q; q++)
+		if (*q == '\'')
+			*q = '"';
+	return hive_ask_on(u->socket_path, request);
+}
+
+/* The answer must be ok; returns it. */
+static json_t *hive_must(json_t *answer)
+{
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		_cleanup_free_ char *text = json_line(answer);
+
+		fail_msg("refused: %s", text);
+	}
+	return answer;
+}
+
+static void hive_do(json_t *answer)
+{
+	json_decref(hive_must(answer));
+}
+
+/* The answer must be a refusal with this code. */
+static void hive_refused(json_t *answer, const char *code)
+{
+	const char *got = json_string_value(json_object_get(answer, "code"));
+
+	if (!got || strcmp(got, code) != 0) {
+		_cleanup_free_ char *text = json_line(answer);
+
+		fail_msg("'%s' was expected: %s", code, text);
+	}
+	json_decref(answer);
+}
+
+/* A string below the answer's result object, copied into out. */
+static const char *hive_text(char out[256], const json_t *answer, const char *result,
+			     const char *key)
+{
+	const char *s =
+		json_string_value(json_object_get(json_object_get(answer, result), key));
+
+	snprintf(out, 256, "%s", s ? s : "");
+	return out;
+}
