@@ -69,6 +69,9 @@ archives = $(foreach l,$(1),$(if $(call sources,$(l)),$(BUILD)/lib$(l).a))
 
 all: $(foreach p,$(PROGRAMS),$(if $(call sources,$(p)),$(BUILD)/$(p))) $(BUILD)/templates ## the programs, in build/
 
+demo: all ## a hive on this machine, as root; DEMO_ONCE=1 plays the operator and takes it down again
+	$(Q)share/demo/demo '$(BUILD)'
+
 # Changes exactly when what would be compiled with changes, so that new flags rebuild and a new target does not.
 $(BUILD)/flags: export FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
 $(BUILD)/flags: FORCE
@@ -227,6 +230,6 @@ help: ## this list
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all check check-unit check-host lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
+.PHONY: FORCE all demo check check-unit check-host lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -21,16 +21,30 @@ struct history {
 	size_t limit;
 };
 
+static bool is_about_an_agent(const char *verb)
+{
+	static const char *const verbs[] = {"spawn",  "revive",  "unspawn", "deploy",
+					    "start",  "stop",    "set",     "pause",
+					    "resume", "destroy", "purge"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (strcmp(verbs[i], verb) == 0)
+			return true;
+	return false;
+}
+
 /* Meta's messages are ours: "deploy alice deployed/3 1f2e3d4c5b6a", "stop alice", … */
 static int on_commit(const char *oid, int64_t wall_s, const char *message, void *data)
 {
 	struct history *h = data;
 	_cleanup_free_ char *line = strndup(message, strcspn(message, "\n"));
-	char at[CLOCK_TEXT_SIZE], name[AGENT_NAME_MAX + 1] = "";
+	char at[CLOCK_TEXT_SIZE], name[AGENT_NAME_MAX + 1] = "", verb[32] = "";
 	int64_t n = -1;
 	json_t *entry;
 
-	(void)sscanf(line, "%*31s %32s deployed/%" SCNd64, name, &n);
+	(void)sscanf(line, "%31s %32[a-z0-9-] deployed/%" SCNd64, verb, name, &n);
+	if (!is_about_an_agent(verb))
+		name[0] = '\0';
 	if (h->name && strcmp(h->name, name) != 0)
 		return 0;
 	entry = json_pack("{s:s,s:s,s:s}", "meta_commit", oid, "at", clock_format(at, wall_s),

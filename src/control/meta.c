@@ -176,7 +176,7 @@ int meta_load(struct hive *hive, struct error *err)
 		return r;
 	r = refs_read(repo, META_BRANCH, hive->meta_head, err);
 	if (r == -ENOENT)
-		return meta_commit(hive, "start the hive", err);
+		return meta_commit(hive, "begin a hive", err);
 	if (r < 0)
 		return r;
 	r = commit_read_file(repo, hive->meta_head, AGENTS_FILE, AGENTS_MAX_BYTES, &text, err);

@@ -91,11 +91,13 @@ static void on_undone(struct op *op)
 	struct hive *hive = op->hive;
 	struct agent *agent = op->agent;
 	struct error ignored = {}, why = {};
+	_cleanup_free_ char *message = NULL;
 
 	error_set(&why, EIO, "%s", op->reason);
 	hive_keep(hive, agent->settings.name, agent->settings.port, agent->settings.uid_base);
 	agent->unborn = true;
-	(void)meta_commit(hive, "take back a spawn that failed", &ignored);
+	message = str_format("unspawn %s: it failed", agent->settings.name);
+	(void)meta_commit(hive, message, &ignored);
 	op->err = why;
 	error_hint(&op->err, "mend the cause and spawn it again; what was made is kept");
 	agent->dying = true;

@@ -1,0 +1,35 @@
+# The first thing anybody runs: the demo, playing the operator as well.
+
+load lib/common
+
+left_behind() {
+	find /var/tmp /run /sys/fs/cgroup -maxdepth 3 -name 'skep-demo*' 2> /dev/null
+	pgrep -af 'skep-demo\.' || true
+}
+
+@test "the demo shows a hive, decides three proposals, and leaves nothing behind" {
+	local before out
+	before=$(find /sys/fs/cgroup -maxdepth 2 -name 'skep-*' | sort)
+	out=$(DEMO_ONCE=1 "$ROOT/share/demo/demo" "$BUILD" 2>&1) || {
+		echo "$out" >&2
+		return 1
+	}
+	contains "$out" 'proposal 1 is deployed'
+	contains "$out" 'denied proposal 2'
+	contains "$out" 'rolled back'
+	contains "$out" 'tags of alice: approved/1 approved/3 building/1 building/3 deployed/0 deployed/1 failed/3 proposal/1 proposal/3'
+	contains "$out" 'tags of bob: denied/2 deployed/0 proposal/2'
+	contains "$out" 'the record is whole'
+	equal '' "$(left_behind)"
+	equal "$before" "$(find /sys/fs/cgroup -maxdepth 2 -name 'skep-*' | sort)"
+}
+
+@test "Ctrl-C ends the demo and leaves nothing behind" {
+	local pid
+	setsid "$ROOT/share/demo/demo" "$BUILD" > "$BATS_TEST_TMPDIR/out" 2>&1 &
+	pid=$!
+	wait_for 60 grep -q 'the hive is up' "$BATS_TEST_TMPDIR/out"
+	kill -INT -- "-$pid"
+	wait "$pid" || true
+	equal '' "$(left_behind)"
+}
