@@ -12,8 +12,8 @@
 
 #define BOOT_WAIT_MS 30000
 #define FAILED_UNITS_MAX 50
-#define RUNTIME_SLACK_MS \
-	5000 /* systemd's own limit lies this far behind ours: for when we are killed */
+/* How far systemd's own limit lies behind ours: for when we are killed. */
+#define RUNTIME_SLACK_MS 5000
 #define EXIT_EXEC 203 /* man systemd.exec, "Process exit codes": the program cannot be run */
 #define EXIT_CHDIR 200
 #define EXIT_USER 217

@@ -49,7 +49,7 @@ static int start_unit(const struct place *place, const char *verb, int socket_fd
 	snprintf(ids[1], sizeof(ids[1]), "%u", place->skep_gid);
 	snprintf(ids[2], sizeof(ids[2]), "%u", place->build_uid);
 	snprintf(ids[3], sizeof(ids[3]), "%u", place->build_gid);
-	return transient_start(bus, &t, err);
+	return transient_start(bus, &t, false, err);
 }
 
 static int send_request(struct verb_request *request, const char *verb, int socket_fd,

@@ -22,9 +22,8 @@ struct transient {
 /* How a transient service ended. */
 struct transient_end {
 	/*
-	 * The start job succeeded. It also fails when a command that did run ended at once with
-	 * a failure, so false makes a status of systemd's own (man systemd.exec, "Process exit
-	 * codes") likely, and any other one the command's.
+	 * False: the command was not run, or ended at once with one of the statuses that say so
+	 * (200 to 243, man systemd.exec, "Process exit codes").
 	 */
 	bool started;
 	bool signaled;
@@ -32,8 +31,14 @@ struct transient_end {
 	int status; /* exit status or signal number */
 };
 
-/* Starts it and returns once the manager has taken the job. */
-int transient_start(sd_bus *bus, const struct transient *transient, struct error *err);
+#define TRANSIENT_STOP_MS 5000 /* from SIGTERM to SIGKILL */
+
+/*
+ * Starts it and returns once the manager has taken the job. keep: after its end it stays loaded
+ * until this connection is closed, so that its state can be read.
+ */
+int transient_start(sd_bus *bus, const struct transient *transient, bool keep,
+		    struct error *err);
 
 /*
  * Starts it and waits for its end. A byte read from stop_fd (-1: none) is a signal number for

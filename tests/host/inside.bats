@@ -6,6 +6,7 @@ load lib/common
 
 setup_file() {
 	testhost box "$HOST"
+	host_is_up
 }
 
 teardown_file() {

@@ -14,6 +14,7 @@ setup_file() {
 	make_system alice > "$BATS_FILE_TMPDIR/system"
 	call prepare "{\"agent\":\"alice\",\"role\":\"agent\",\"uid_base\":$BASE}"
 	start alice
+	host_is_up
 }
 
 teardown_file() {
@@ -148,6 +149,8 @@ make_system() {
 	exec_in logger -t probe a-line-of-ours
 	wait_for 5 bash -c 'case $("$@") in *a-line-of-ours*) ;; *) false ;; esac' - "$ROOT/tests/host/lib/testhost" exec "$HOST" \
 		/helpers/exec-call -u "$(in_host id -u skep)" /run/skep/exec.sock logs '{"agent":"alice","lines":100,"follow":false}'
+	fails grep -E 'Start(ing|ed) skep-exec-|status=7' <<< "$(call logs '{"agent":"alice","lines":1000,"follow":false}')"
+	fails grep skep-verb-.*service <<< "$(in_host journalctl --no-pager)"
 }
 
 @test "it sees ports, connections and use" {

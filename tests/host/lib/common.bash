@@ -83,6 +83,13 @@ save_when_failed() {
 	[ -n "${BATS_TEST_COMPLETED-}" ] || host_save "$BATS_TEST_NAME"
 }
 
+# For teardown_file. A set-up that failed leaves no test to keep the journal.
 host_down() {
+	[ -e "$BATS_FILE_TMPDIR/is-up" ] || host_save set-up
 	testhost kill "$HOST"
+}
+
+# Last in setup_file.
+host_is_up() {
+	: > "$BATS_FILE_TMPDIR/is-up"
 }
