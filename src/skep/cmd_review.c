@@ -1,0 +1,369 @@
+/* diff, approve, deny: a proposal looked at and decided. */
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "model/oid.h"
+#include "skep/diff_text.h"
+#include "skep/handlers.h"
+#include "skep/rows.h"
+#include "skep/wait.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define IDEM_BYTES 16
+
+static int proposal_number(const struct cli *cli, int64_t *ret, struct error *err)
+{
+	return args_parse_number(cli->args.words[0], "a proposal", 1, ret, err);
+}
+
+static void print_proposal(struct out *out, const json_t *row)
+{
+	const json_t *flags = json_object_get(row, "flags");
+
+	out_add(out, STYLE_BOLD, "proposal %lld", (long long)field_int(row, "id"));
+	out_add(out, STYLE_PLAIN, " of %s is ", field_str(row, "agent"));
+	out_line(out, proposal_style(row), "%s", proposal_state(row));
+	field_print(out, "title", STYLE_PLAIN, "%s", proposal_title(row));
+	if (field_str(row, "description")[0]) {
+		out_line(out, STYLE_DIM, "description");
+		out_lines(out, STYLE_PLAIN, "  ", field_str(row, "description"));
+	}
+	field_print(out, "author", STYLE_PLAIN, "%s", field_str(row, "author"));
+	field_print(out, "submitted", STYLE_PLAIN, "%s", field_str(row, "requested_at"));
+	field_print(out, "commit", STYLE_BOLD, "%s", proposal_commit(row));
+	field_print(out, "tree", STYLE_PLAIN, "%s", field_str(row, "tree"));
+	field_print(out, "base", STYLE_PLAIN, "%s", field_str(row, "base"));
+	field_print(out, "note", STYLE_PLAIN, "%s", field_str(row, "note"));
+	if (json_array_size(flags) > 0) {
+		out_line(out, STYLE_DIM, "flags");
+		flags_print(out, flags, "  ");
+	}
+}
+
+/* The words of one approve command that names what was looked at and every flag that can be
+ * accepted. */
+static char *approve_command(const json_t *row)
+{
+	struct buf text = {};
+	json_t *flag;
+	size_t i, j;
+
+	buf_addf(&text, "skep approve %lld --commit %.*s", (long long)field_int(row, "id"),
+		 OID_SHORT, proposal_commit(row));
+	json_array_foreach (json_object_get(row, "flags"), i, flag) {
+		const json_t *flags = json_object_get(row, "flags");
+
+		for (j = 0; j < i; j++)
+			if (strcmp(flag_title(json_array_get(flags, j)), flag_title(flag)) == 0)
+				break;
+		if (j == i && !flag_blocks(flag))
+			buf_addf(&text, " --ack %s", flag_title(flag));
+	}
+	return buf_take(&text);
+}
+
+static void hint_verdict(struct cli *cli, const json_t *row)
+{
+	_cleanup_free_ char *command = approve_command(row);
+
+	if (!proposal_is_open(row) || client_is_agent_socket(cli->socket))
+		return;
+	cli_hint(cli, "approve with: %s", command);
+	cli_hint(cli, "deny with: skep deny %lld -m NOTE", (long long)field_int(row, "id"));
+}
+
+static int put_against(json_t *request, const char *against, struct error *err)
+{
+	int64_t number;
+	int r;
+
+	if (!against)
+		return 0;
+	if (strcmp(against, "deployed") == 0) {
+		json_put_str(request, "against", against);
+		return 0;
+	}
+	r = args_parse_number(against, "a deploy; --against takes that or 'deployed'", 0,
+			      &number, err);
+	if (r == 0)
+		json_object_set_new(request, "against", json_integer(number));
+	return r;
+}
+
+int cmd_diff(struct cli *cli, struct error *err)
+{
+	json_auto_t *request = cli_request("diff"), *answer = NULL;
+	const json_t *diff, *row, *against;
+	struct out *out = &cli->out;
+	int64_t id;
+	int r = proposal_number(cli, &id, err);
+
+	if (r == 0)
+		r = put_against(request, args_get(&cli->args, "against"), err);
+	if (r < 0)
+		return r;
+	json_object_set_new(request, "id", json_integer(id));
+	r = cli_call(cli, TAKE_PTR(request), &answer, err);
+	if (r < 0 || cli_print_json(cli, answer, "diff"))
+		return r;
+	diff = json_object_get(answer, "diff");
+	row = json_object_get(diff, "proposal");
+	row = row ? row : diff;
+	against = json_object_get(diff, "against");
+	print_proposal(out, row);
+	field_print(out, "against", STYLE_PLAIN, "%s%s%s", field_str(against, "label"),
+		    field_str(against, "commit")[0] ? ", commit " : "",
+		    field_str(against, "commit"));
+	if (field_bool(diff, "base_moved"))
+		out_line(out, STYLE_BAD,
+			 "another commit was deployed since this was submitted");
+	out_end(out);
+	if (json_array_size(json_object_get(diff, "files")) == 0 &&
+	    !field_bool(diff, "truncated"))
+		out_line(out, STYLE_PLAIN, "no file differs");
+	else if (args_has(&cli->args, "stat"))
+		diff_print_stat(out, diff);
+	else
+		diff_print(out, diff);
+	r = cli_finish_page(cli, err);
+	if (r == 0)
+		hint_verdict(cli, row);
+	return r;
+}
+
+static int fetch_proposal(struct cli *cli, int64_t id, json_t **ret, struct error *err)
+{
+	json_auto_t *request = cli_request("proposal"), *answer = NULL;
+	int r;
+
+	json_object_set_new(request, "id", json_integer(id));
+	r = cli_call(cli, TAKE_PTR(request), &answer, err);
+	if (r < 0)
+		return r;
+	*ret = json_incref(json_object_get(answer, "proposal"));
+	if (!json_is_object(*ret))
+		return error_set_code(err, EBADMSG, "internal",
+				      "the daemon did not show the proposal");
+	return 0;
+}
+
+static int check_commit_text(const char *reviewed, struct error *err)
+{
+	if (oid_is_valid_or_short(reviewed))
+		return 0;
+	return error_set(err, EINVAL, "'%s' is not a commit id of %d to %d hexadecimal digits",
+			 reviewed, OID_SHORTEST, OID_HEX_SIZE - 1);
+}
+
+/* The commit somebody reviewed against the one that is there. */
+static int compare_commit(const json_t *row, const char *reviewed, struct error *err)
+{
+	const char *commit = proposal_commit(row);
+
+	if (strncmp(commit, reviewed, strlen(reviewed)) == 0)
+		return 0;
+	error_set_code(err, ESTALE, "stale",
+		       "proposal %lld is commit %.*s, not %s: nothing is approved",
+		       (long long)field_int(row, "id"), OID_SHORT, commit, reviewed);
+	error_hint(err, "review it again with: skep diff %lld",
+		   (long long)field_int(row, "id"));
+	return -ESTALE;
+}
+
+static bool has_ack(const json_t *acks, const char *name)
+{
+	json_t *ack;
+	size_t i;
+
+	json_array_foreach (acks, i, ack)
+		if (strcmp(json_string_value(ack), name) == 0)
+			return true;
+	return false;
+}
+
+/* Shows the proposal and asks flag by flag, then for the whole. */
+static int ask_approval(struct cli *cli, const json_t *row, json_t *acks, struct error *err)
+{
+	json_t *flag;
+	size_t i;
+
+	print_proposal(&cli->talk, row);
+	out_line(&cli->talk, STYLE_DIM, "`skep diff %lld` shows what it changes",
+		 (long long)field_int(row, "id"));
+	(void)out_flush(&cli->talk);
+	json_array_foreach (json_object_get(row, "flags"), i, flag) {
+		const char *name = flag_title(flag);
+
+		if (flag_blocks(flag))
+			return error_set_code(err, EPERM, "blocked",
+					      "proposal %lld cannot be approved: %s",
+					      (long long)field_int(row, "id"), name);
+		if (has_ack(acks, name))
+			continue;
+		if (!cli_ask_yes(cli, "accept the risk '%s'? [y/N]", name))
+			return error_set_code(err, EPERM, "needs_ack",
+					      "'%s' is not accepted: nothing is approved",
+					      name);
+		json_array_append_new(acks, json_string(name));
+	}
+	if (!cli_ask_yes(cli, "approve commit %.*s for %s? [y/N]", OID_SHORT,
+			 proposal_commit(row), field_str(row, "agent")))
+		return error_set(err, ECANCELED, "nothing is approved");
+	return 0;
+}
+
+/* A fresh name for this verdict, so that sending it twice cannot count twice. */
+static int put_idem_key(json_t *request, struct error *err)
+{
+	unsigned char bytes[IDEM_BYTES];
+	char text[2 * IDEM_BYTES + 1];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return error_set_errno(err, errno, "cannot get random bytes");
+	text_hex(text, bytes, sizeof(bytes));
+	json_put_str(request, "idem_key", text);
+	return 0;
+}
+
+/* What the row that was looked at says, and nothing that was not looked at. */
+static int make_approval(struct cli *cli, const json_t *row, json_t *acks, json_t **ret,
+			 struct error *err)
+{
+	json_auto_t *request = cli_request("approve");
+	int r;
+
+	json_object_set_new(request, "id", json_integer(field_int(row, "id")));
+	json_put_str(request, "commit", proposal_commit(row));
+	json_put_str(request, "tree", field_str(row, "tree"));
+	json_put_str(request, "base",
+		     field_str(row, "base")[0] ? field_str(row, "base") : NULL);
+	json_object_set(request, "flags_ack", acks);
+	r = put_idem_key(request, err);
+	if (r < 0)
+		return r;
+	json_put_str(request, "note", args_get(&cli->args, "message"));
+	*ret = TAKE_PTR(request);
+	return 0;
+}
+
+/* A verdict that was refused shows what is there now, so that the next step can be seen. */
+static void show_refusal(struct cli *cli, const json_t *looked_at, struct error *err)
+{
+	const json_t *now = json_object_get(cli->refusal, "now");
+	const json_t *flags = json_object_get(cli->refusal, "flags");
+	const char *const keys[] = {"state", "base", "tree"};
+
+	if (cli->json)
+		return;
+	for (size_t i = 0; now && i < ARRAY_SIZE(keys); i++) {
+		const char *before = field_str(looked_at, keys[i]),
+			   *after = field_str(now, keys[i]);
+
+		if (strcmp(before, after) != 0)
+			out_line(&cli->talk, STYLE_WARN, "  %s was %s, is %s", keys[i],
+				 before[0] ? before : "none", after[0] ? after : "none");
+	}
+	flags_print(&cli->talk, flags, "  ");
+	(void)out_flush(&cli->talk);
+	if (!err->hint[0] && strcmp(error_code(err), "needs_ack") == 0) {
+		json_auto_t *row = json_copy((json_t *)looked_at);
+		_cleanup_free_ char *command = NULL;
+
+		if (flags)
+			json_object_set(row, "flags", (json_t *)flags);
+		command = approve_command(row);
+		error_hint(err, "approve with: %s", command);
+	}
+}
+
+static void say_approved(struct cli *cli, const json_t *answer, const json_t *looked_at)
+{
+	const json_t *row = json_object_get(answer, "proposal");
+	long long id = field_int(looked_at, "id");
+
+	if (args_has(&cli->args, "no-wait")) {
+		cli_say(cli, "approved proposal %lld", id);
+		cli_hint(cli, "follow it with: skep log %lld -f", id);
+		return;
+	}
+	cli_say(cli, "proposal %lld is %s: %s has commit %.*s", id,
+		row ? proposal_state(row) : "approved", field_str(looked_at, "agent"),
+		OID_SHORT, proposal_commit(looked_at));
+}
+
+static json_t *collect_acks(const struct args *args)
+{
+	json_t *acks = json_array();
+	const char *name;
+
+	for (size_t i = 0; (name = args_get_nth(args, "ack", i)); i++)
+		if (!has_ack(acks, name))
+			json_array_append_new(acks, json_string(name));
+	return acks;
+}
+
+int cmd_approve(struct cli *cli, struct error *err)
+{
+	json_auto_t *acks = collect_acks(&cli->args), *row = NULL, *request = NULL,
+		    *answer = NULL;
+	const char *reviewed = args_get(&cli->args, "commit");
+	_cleanup_free_ char *hint = NULL;
+	struct progress progress = {};
+	int r = proposal_number(cli, &progress.proposal, err);
+
+	if (r < 0)
+		return r;
+	if (!reviewed && !cli_can_ask(cli)) {
+		error_set(err, EINVAL, "approve needs --commit, the commit that was reviewed");
+		error_hint(err, "skep diff %lld shows it", (long long)progress.proposal);
+		return -EINVAL;
+	}
+	if (reviewed)
+		r = check_commit_text(reviewed, err);
+	if (r == 0)
+		r = fetch_proposal(cli, progress.proposal, &row, err);
+	if (r == 0)
+		r = reviewed ? compare_commit(row, reviewed, err)
+			     : ask_approval(cli, row, acks, err);
+	if (r == 0)
+		r = make_approval(cli, row, acks, &request, err);
+	if (r < 0)
+		return r;
+	hint = str_format("skep log %lld -f", (long long)progress.proposal);
+	progress.hint = hint;
+	r = wait_call(cli, TAKE_PTR(request), &progress, &answer, err);
+	if (r < 0)
+		show_refusal(cli, row, err);
+	if (r < 0 || cli_print_json(cli, answer, "proposal"))
+		return r;
+	say_approved(cli, answer, row);
+	return 0;
+}
+
+int cmd_deny(struct cli *cli, struct error *err)
+{
+	json_auto_t *request = cli_request("deny"), *answer = NULL;
+	const char *note = args_get(&cli->args, "message");
+	int64_t id;
+	int r = proposal_number(cli, &id, err);
+
+	if (r < 0)
+		return r;
+	if (!note || !note[0]) {
+		error_set(err, EINVAL, "deny needs a reason");
+		error_hint(err, "skep deny %lld -m 'why'", (long long)id);
+		return -EINVAL;
+	}
+	json_object_set_new(request, "id", json_integer(id));
+	json_put_str(request, "note", note);
+	r = cli_call(cli, TAKE_PTR(request), &answer, err);
+	if (r < 0 || cli_print_json(cli, answer, "proposal"))
+		return r;
+	cli_say(cli, "denied proposal %lld", (long long)id);
+	return 0;
+}

@@ -1,0 +1,252 @@
+#include "skep/command.h"
+
+#include "base/cleanup.h"
+#include "skep/handlers.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define OPTION(n, l, v, h)                                    \
+	{                                                     \
+		.name = n, .letter = l, .value = v, .help = h \
+	}
+#define OPTION_REPEATED(n, l, v, h)                                            \
+	{                                                                      \
+		.name = n, .letter = l, .value = v, .help = h, .repeats = true \
+	}
+#define NO_WAIT OPTION("no-wait", 0, NULL, "return as soon as the intent is on record")
+
+const struct option command_global_options[] = {
+	OPTION("socket", 0, "PATH",
+	       "the socket to speak on (else SKEP_SOCKET, else the operator's or the agent's "
+	       "own)"),
+	OPTION("json", 0, NULL, "print the result as one line of JSON"),
+	OPTION("plain", 0, NULL, "print tab-separated columns without header, colour or pager"),
+	OPTION("quiet", 'q', NULL, "say nothing but results and errors"),
+	OPTION("no-input", 0, NULL, "never ask and never page"),
+	OPTION("color", 0, "auto|always|never", "when to use colour"),
+	OPTION("help", 'h', NULL, "show how a command is used"),
+	OPTION("version", 0, NULL, "show the version"),
+	{},
+};
+
+static const struct option spawn_options[] = {
+	OPTION("driver", 0, "DRIVER", "how its container is run"),
+	OPTION("builder", 0, "BUILDER", "how a commit becomes a system"),
+	OPTION_REPEATED("label", 0, "KEY=VALUE", "a label to group it by"),
+	OPTION("memory-max", 0, "SIZE", "memory limit, such as 2G"),
+	OPTION("cpu-quota", 0, "PERCENT", "processor limit in percent of one CPU, such as 50%"),
+	OPTION("tasks-max", 0, "COUNT", "limit on processes and threads"),
+	OPTION("network", 0, "host|private", "whose network it sees"),
+	NO_WAIT,
+	{},
+};
+
+static const struct option wait_options[] = {NO_WAIT, {}};
+
+static const struct option destroy_options[] = {
+	OPTION("purge", 0, NULL,
+	       "delete its state and repositories as well; this cannot be undone"),
+	OPTION("confirm", 0, "AGENT",
+	       "the agent's name again, needed with --purge where nobody can be asked"),
+	{},
+};
+
+static const struct option submit_options[] = {
+	OPTION("message", 'm', "TEXT", "what the change is for"),
+	{},
+};
+
+static const struct option proposals_options[] = {
+	OPTION_REPEATED(
+		"state", 0, "STATE",
+		"only those in this state, or 'all'; without it those that wait for a verdict"),
+	OPTION("agent", 0, "AGENT", "only those of one agent"),
+	OPTION("limit", 0, "COUNT", "at most this many, newest kept"),
+	{},
+};
+
+static const struct option diff_options[] = {
+	OPTION("against", 0, "deployed|K",
+	       "what to compare with: what runs now, or the deployed number K"),
+	OPTION("stat", 0, NULL, "only the files and how much changed in each"),
+	{},
+};
+
+static const struct option approve_options[] = {
+	OPTION("commit", 0, "OID",
+	       "the commit that was reviewed; needed where nobody can be asked"),
+	OPTION_REPEATED("ack", 0, "FLAG", "a risk flag that was seen and is accepted"),
+	OPTION("message", 'm', "NOTE", "a note for the record"),
+	NO_WAIT,
+	{},
+};
+
+static const struct option deny_options[] = {
+	OPTION("message", 'm', "NOTE", "the reason; the submitter reads it"),
+	{},
+};
+
+static const struct option log_options[] = {
+	OPTION("follow", 'f', NULL, "go on as new lines come"),
+	OPTION("lines", 'n', "COUNT", "only the last lines"),
+	OPTION("since", 0, "WHEN",
+	       "only lines from then on, as in '10 min ago' or '2026-01-31 12:00'; agents "
+	       "only"),
+	{},
+};
+
+static const struct option events_options[] = {
+	OPTION("follow", 'f', NULL, "go on as events come"),
+	{},
+};
+
+static const struct option exec_options[] = {
+	OPTION("user", 0, "USER", "the user to run as inside; root without it"),
+	OPTION("cwd", 0, "DIR", "the directory to run in inside; / without it"),
+	OPTION_REPEATED("env", 0, "KEY=VALUE", "a variable for its environment"),
+	{},
+};
+
+static const struct option record_options[] = {
+	OPTION("lines", 'n', "COUNT", "at most this many, newest first"),
+	{},
+};
+
+#define LOOK "Look"
+#define REVIEW "Review"
+#define RUN "Run"
+#define RECORD "Record"
+#define OTHER "Other"
+
+static const struct command commands[] = {
+	{"status", LOOK, "", REST_NONE, NULL, cmd_status, "show how the hive is doing", NULL},
+	{"list", LOOK, "", REST_NONE, NULL, cmd_list, "list the agents", NULL},
+	{"show", LOOK, "AGENT", REST_NONE, NULL, cmd_show,
+	 "show one agent and its latest proposals", NULL},
+	{"log", LOOK, "AGENT|N", REST_NONE, log_options, cmd_log,
+	 "show an agent's journal, or the build log of a proposal",
+	 "With -f it goes on: an agent's journal until interrupted, a build log until the "
+	 "outcome is known."},
+	{"events", LOOK, "", REST_NONE, events_options, cmd_events,
+	 "show the state of everything, then each change",
+	 "Without -f it ends after the state as it is now."},
+
+	{"proposals", REVIEW, "", REST_NONE, proposals_options, cmd_proposals, "list proposals",
+	 "States: submitted needs-review approved building deploying deployed failed denied "
+	 "stale superseded cancelled; "
+	 "also pending (waiting for a verdict) and all."},
+	{"diff", REVIEW, "N", REST_NONE, diff_options, cmd_diff, "show what a proposal changes",
+	 NULL},
+	{"approve", REVIEW, "N", REST_NONE, approve_options, cmd_approve,
+	 "approve a proposal and deploy it",
+	 "The approval names the commit, tree, base and flags that were looked at; when "
+	 "anything has moved since, "
+	 "nothing happens and the exit status is 5. On a terminal, without --commit, it shows "
+	 "the proposal and asks."},
+	{"deny", REVIEW, "N", REST_NONE, deny_options, cmd_deny,
+	 "turn a proposal down, with a reason", NULL},
+	{"submit", REVIEW, "AGENT COMMIT", REST_NONE, submit_options, cmd_submit,
+	 "propose a commit of an agent's repository",
+	 "COMMIT is an id of 7 to 40 hexadecimal digits; branch names are refused, for they "
+	 "can move."},
+	{"cancel", REVIEW, "N", REST_NONE, NULL, cmd_cancel, "withdraw a proposal", NULL},
+	{"rollback", REVIEW, "AGENT [K]", REST_NONE, wait_options, cmd_rollback,
+	 "go back to what was deployed before, or to deployed K", NULL},
+
+	{"spawn", RUN, "AGENT", REST_NONE, spawn_options, cmd_spawn,
+	 "make a new agent and start it",
+	 "An agent that was destroyed but not purged comes back with its state and "
+	 "repositories."},
+	{"start", RUN, "AGENT...", REST_NONE, wait_options, cmd_start, "start agents", NULL},
+	{"stop", RUN, "AGENT...", REST_NONE, wait_options, cmd_stop, "stop agents", NULL},
+	{"restart", RUN, "AGENT...", REST_NONE, wait_options, cmd_restart,
+	 "stop agents and start them again", NULL},
+	{"rebuild", RUN, "AGENT", REST_NONE, wait_options, cmd_rebuild,
+	 "build and deploy again what is deployed", NULL},
+	{"pause", RUN, "AGENT", REST_NONE, NULL, cmd_pause,
+	 "let an agent take no new work; its container runs on", NULL},
+	{"resume", RUN, "AGENT", REST_NONE, NULL, cmd_resume, "end a pause", NULL},
+	{"set", RUN, "AGENT key=value...", REST_NONE, NULL, cmd_set,
+	 "change an agent's settings",
+	 "Keys: memory_max (2G), cpu_quota (50%), tasks_max (4096), network (host or private), "
+	 "parent, label.KEY; an "
+	 "empty value removes the setting."},
+	{"exec", RUN, "AGENT", REST_REQUIRED, exec_options, cmd_exec,
+	 "run a command inside an agent's container",
+	 "Input, output and exit status are the command's own; a command ended by a signal "
+	 "exits with 128 plus its "
+	 "number. SIGINT, SIGTERM and SIGHUP are passed on. Output is kept byte for byte "
+	 "unless it goes to a terminal."},
+	{"shell", RUN, "AGENT", REST_OPTIONAL, NULL, cmd_shell,
+	 "open a terminal inside an agent's container", NULL},
+	{"destroy", RUN, "AGENT", REST_NONE, destroy_options, cmd_destroy,
+	 "remove an agent's container; its state and repositories stay", NULL},
+
+	{"history", RECORD, "[AGENT]", REST_NONE, record_options, cmd_history,
+	 "list deploys and changes of settings", NULL},
+	{"audit", RECORD, "[verify]", REST_NONE, record_options, cmd_audit,
+	 "show who did what; 'verify' checks that the record is whole", NULL},
+	{"doctor", RECORD, "", REST_NONE, NULL, cmd_doctor,
+	 "check this machine and say what to fix", "The exit status is 1 when a check fails."},
+
+	{"whoami", OTHER, "", REST_NONE, NULL, cmd_whoami, "show as whom the socket knows you",
+	 NULL},
+	{"help", OTHER, "[COMMAND]", REST_NONE, NULL, cmd_help,
+	 "show this, or how a command is used", NULL},
+	{"__complete", NULL, "[WORD...]", REST_NONE, NULL, cmd_complete,
+	 "list what can come next, for the shells", NULL},
+};
+
+const struct command *command_at(size_t index)
+{
+	return index < ARRAY_SIZE(commands) ? &commands[index] : NULL;
+}
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+bool usage_next(const char **usage, struct usage_word *ret)
+{
+	const char *p = *usage + strspn(*usage, " ");
+	size_t size = strcspn(p, " ");
+
+	if (size == 0)
+		return false;
+	*usage = p + size;
+	*ret = (struct usage_word){};
+	if (*p == '[') {
+		ret->optional = true;
+		p++;
+		size -= 2;
+	}
+	if (size > 3 && memcmp(p + size - 3, "...", 3) == 0) {
+		ret->repeats = true;
+		size -= 3;
+	}
+	if (size >= sizeof(ret->name))
+		size = sizeof(ret->name) - 1;
+	memcpy(ret->name, p, size);
+	return true;
+}
+
+void usage_count(const char *usage, size_t *ret_least, size_t *ret_most)
+{
+	struct usage_word word;
+
+	*ret_least = 0;
+	*ret_most = 0;
+	while (usage_next(&usage, &word)) {
+		if (!word.optional)
+			(*ret_least)++;
+		if (word.repeats || *ret_most == SIZE_MAX)
+			*ret_most = SIZE_MAX;
+		else
+			(*ret_most)++;
+	}
+}
