@@ -117,6 +117,22 @@ $(BUILD)/unit/%: tests/unit/%.c $(call archives,control host nix git wire model 
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(call archives,control host nix git wire model base) $(TEST_LIBS)
 
+# The client's tests have its own logic to link with, and a daemon that answers from a table.
+$(BUILD)/libskep.a: $(filter-out %/main.o,$(call objects,skep))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/obj/tests/skep/fake.o: tests/unit/skep/fake.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP -c -o $@ $<
+
+$(filter $(BUILD)/unit/skep/%,$(TESTS)): $(BUILD)/unit/skep/%: tests/unit/skep/%.c $(BUILD)/obj/tests/skep/fake.o $(BUILD)/libskep.a \
+		$(call archives,wire model base) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter %.o %.a,$^) -lcmocka -ljansson
+
 # Programs that host tests call.
 HELPERS := $(patsubst tests/helpers/%.c,$(BUILD)/helpers/%,$(sort $(wildcard tests/helpers/*.c)))
 

@@ -1,0 +1,353 @@
+/* Each command against a daemon from a table: the exact request it sends and what it prints of
+ * the answer. */
+
+#include "skep/fake.h"
+
+#include "base/cleanup.h"
+#include "base/json.h"
+
+#include <string.h>
+
+#define OK "{\"version\":1,\"ok\":true}"
+#define ROW                                                                                   \
+	"{\"id\":3,\"agent\":\"alice\",\"kind\":\"apply_commit\",\"commit_ref\":"             \
+	"\"1f2e3d4c5b6a79881f2e3d4c5b6a79881f2e3d4c\","                                       \
+	"\"requested_at\":\"2026-09-12T09:15:00Z\",\"status\":\"pending\",\"state\":\"needs-" \
+	"review\",\"title\":\"say hello\","                                                   \
+	"\"tree\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"base\":"                     \
+	"\"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\",\"flags\":[]}"
+#define COMMIT "1f2e3d4c5b6a79881f2e3d4c5b6a79881f2e3d4c"
+
+struct request_case {
+	const char *argv[10];
+	const char *answer;
+	const char *request;
+	const char *out; /* NULL: not looked at */
+	int status;
+};
+
+static const struct request_case cases[] = {
+	{{"status", "--json"},
+	 "{\"version\":1,\"ok\":true,\"status\":{\"mode\":\"standalone\"}}",
+	 "{\"cmd\":\"status\"}",
+	 "{\"mode\":\"standalone\"}\n",
+	 0},
+	{{"list", "--plain"},
+	 "{\"version\":1,\"ok\":true,\"agent_statuses\":[{\"name\":\"alice\",\"running\":true,"
+	 "\"failed\":false,"
+	 "\"deployed_sha\":\"1f2e3d4c5b6a\",\"open_proposal\":3,\"status_text\":\"indexing\"},"
+	 "{\"name\":\"bob\",\"running\":false,\"failed\":true,\"parent\":\"hm1nd\"}]}",
+	 "{\"cmd\":\"agent_status\"}",
+	 "alice\trunning\t1f2e3d4c5b6a\t3\t-\tindexing\nbob\tfailed\t-\t-\thm1nd\t-\n",
+	 0},
+	{{"list", "--json"},
+	 "{\"version\":1,\"ok\":true,\"agent_statuses\":[]}",
+	 "{\"cmd\":\"agent_status\"}",
+	 "[]\n",
+	 0},
+	{{"list"},
+	 "{\"version\":1,\"ok\":true,\"agent_statuses\":[]}",
+	 "{\"cmd\":\"agent_status\"}",
+	 "",
+	 0},
+	{{"show", "alice", "--json"},
+	 "{\"version\":1,\"ok\":true,\"agent\":{\"name\":\"alice\"}}",
+	 "{\"cmd\":\"agent\",\"name\":\"alice\"}",
+	 "{\"name\":\"alice\"}\n",
+	 0},
+	{{"spawn", "alice", "--no-wait"}, OK, "{\"cmd\":\"spawn\",\"name\":\"alice\"}", "", 0},
+	{{"spawn", "alice", "--driver", "nspawn", "--label=team=red", "--label",
+	  "tier=", "--network", "private"},
+	 OK,
+	 "{\"cmd\":\"spawn\",\"name\":\"alice\",\"driver\":\"nspawn\",\"network\":\"private\","
+	 "\"labels\":{\"team\":\"red\","
+	 "\"tier\":\"\"},\"wait\":true}",
+	 "",
+	 0},
+	{{"spawn", "alice", "--memory-max", "2G", "--cpu-quota=50%", "--tasks-max", "100",
+	  "--builder", "overlay"},
+	 OK,
+	 "{\"cmd\":\"spawn\",\"name\":\"alice\",\"builder\":\"overlay\",\"memory_max\":\"2G\","
+	 "\"cpu_quota\":\"50%\","
+	 "\"tasks_max\":\"100\",\"wait\":true}",
+	 "",
+	 0},
+	{{"start", "alice", "bob", "--json"},
+	 "{\"version\":1,\"ok\":true,\"touched\":[\"alice\",\"bob\"],\"op_id\":\"x1\"}",
+	 "{\"cmd\":\"start\",\"scope\":{\"agent_names\":[\"alice\",\"bob\"]},\"wait\":true}",
+	 "{\"touched\":[\"alice\",\"bob\"],\"op_id\":\"x1\"}\n",
+	 0},
+	{{"stop", "alice", "--no-wait"},
+	 OK,
+	 "{\"cmd\":\"stop\",\"scope\":{\"agent_names\":[\"alice\"]}}",
+	 "",
+	 0},
+	{{"restart", "alice", "bob"},
+	 OK,
+	 "{\"cmd\":\"restart\",\"name\":\"alice\",\"wait\":true}\n{\"cmd\":\"restart\","
+	 "\"name\":\"bob\",\"wait\":true}",
+	 "",
+	 0},
+	{{"rebuild", "alice"},
+	 OK,
+	 "{\"cmd\":\"rebuild\",\"name\":\"alice\",\"wait\":true}",
+	 "",
+	 0},
+	{{"destroy", "alice"},
+	 OK,
+	 "{\"cmd\":\"destroy\",\"name\":\"alice\",\"purge\":false}",
+	 "",
+	 0},
+	{{"destroy", "alice", "--purge", "--confirm", "alice"},
+	 OK,
+	 "{\"cmd\":\"destroy\",\"name\":\"alice\",\"purge\":true,\"confirm\":\"alice\"}",
+	 "",
+	 0},
+	{{"destroy", "alice", "--purge"}, OK, "", "", 2},
+	{{"destroy", "alice", "--purge", "--confirm", "bob"}, OK, "", "", 2},
+	{{"set", "alice", "memory_max=1G", "label.team=", "parent=hm1nd"},
+	 "{\"version\":1,\"ok\":true,\"agent\":{}}",
+	 "{\"cmd\":\"set\",\"name\":\"alice\",\"settings\":{\"memory_max\":\"1G\",\"label."
+	 "team\":\"\",\"parent\":\"hm1nd\"}}",
+	 "",
+	 0},
+	{{"set", "alice", "memory_max"}, OK, "", "", 2},
+	{{"pause", "alice"},
+	 OK,
+	 "{\"cmd\":\"set_paused\",\"name\":\"alice\",\"paused\":true}",
+	 "",
+	 0},
+	{{"resume", "alice"},
+	 OK,
+	 "{\"cmd\":\"set_paused\",\"name\":\"alice\",\"paused\":false}",
+	 "",
+	 0},
+	{{"submit", "alice", "1f2e3d4", "-m", "say hello"},
+	 "{\"version\":1,\"ok\":true,\"proposal\":" ROW "}",
+	 "{\"cmd\":\"submit\",\"agent\":\"alice\",\"commit\":\"1f2e3d4\",\"description\":\"say "
+	 "hello\"}",
+	 "3\n",
+	 0},
+	{{"submit", "alice", "main"}, OK, "", "", 2},
+	{{"submit", "../alice", COMMIT}, OK, "", "", 2},
+	{{"proposals", "--plain"},
+	 "{\"version\":1,\"ok\":true,\"approvals\":[" ROW
+	 ",{\"id\":2,\"agent\":\"bob\",\"status\":\"failed\"}]}",
+	 "{\"cmd\":\"pending\"}",
+	 "3\talice\tneeds-review\t" COMMIT "\t0\t2026-09-12T09:15:00Z\tsay hello\n",
+	 0},
+	{{"proposals", "--state", "deployed", "--state=stale", "--state", "building", "--agent",
+	  "alice", "--json"},
+	 "{\"version\":1,\"ok\":true,\"approvals\":[{\"id\":1,\"state\":\"building\"},{\"id\":"
+	 "2,\"state\":\"denied\"},"
+	 "{\"id\":4,\"state\":\"stale\"}]}",
+	 "{\"cmd\":\"pending\",\"status\":[\"approved\",\"cancelled\"],\"agent\":\"alice\"}",
+	 "[{\"id\":1,\"state\":\"building\"},{\"id\":4,\"state\":\"stale\"}]\n",
+	 0},
+	{{"proposals", "--state", "all", "--limit", "1", "--json"},
+	 "{\"version\":1,\"ok\":true,\"approvals\":[{\"id\":1},{\"id\":2}]}",
+	 "{\"cmd\":\"pending\",\"status\":\"all\"}",
+	 "[{\"id\":2}]\n",
+	 0},
+	{{"proposals", "--state", "nonsense"}, OK, "", "", 2},
+	{{"diff", "3", "--against", "2", "--json"},
+	 "{\"version\":1,\"ok\":true,\"diff\":{\"files\":[]}}",
+	 "{\"cmd\":\"diff\",\"against\":2,\"id\":3}",
+	 "{\"files\":[]}\n",
+	 0},
+	{{"diff", "3", "--against=deployed", "--json"},
+	 "{\"version\":1,\"ok\":true,\"diff\":{\"files\":[]}}",
+	 "{\"cmd\":\"diff\",\"against\":\"deployed\",\"id\":3}",
+	 "{\"files\":[]}\n",
+	 0},
+	{{"deny", "3", "-m", "no"}, OK, "{\"cmd\":\"deny\",\"id\":3,\"note\":\"no\"}", "", 0},
+	{{"deny", "3"}, OK, "", "", 2},
+	{{"cancel", "3"}, OK, "{\"cmd\":\"withdraw\",\"id\":3}", "", 0},
+	{{"rollback", "alice"},
+	 OK,
+	 "{\"cmd\":\"rollback\",\"name\":\"alice\",\"wait\":true}",
+	 "",
+	 0},
+	{{"rollback", "alice", "0", "--no-wait", "--json"},
+	 "{\"version\":1,\"ok\":true,\"proposal\":{\"id\":9}}",
+	 "{\"cmd\":\"rollback\",\"name\":\"alice\",\"to\":0}",
+	 "{\"id\":9}\n",
+	 0},
+	{{"log", "3"},
+	 "{\"version\":1,\"ok\":true,\"log\":\"one\\ntwo\"}\n{\"version\":1,\"ok\":true,"
+	 "\"log\":\"three\\n\"}\n"
+	 "{\"version\":1,\"ok\":true,\"end\":true,\"proposal\":" ROW "}",
+	 "{\"cmd\":\"build_log\",\"id\":3,\"follow\":false}",
+	 "one\ntwo\nthree\n",
+	 0},
+	{{"log", "3", "-n", "2"},
+	 "{\"version\":1,\"ok\":true,\"log\":\"one\\ntwo\"}\n{\"version\":1,\"ok\":true,"
+	 "\"log\":\"three\\n\"}\n"
+	 "{\"version\":1,\"ok\":true,\"end\":true}",
+	 "{\"cmd\":\"build_log\",\"id\":3,\"follow\":false,\"lines\":2}",
+	 "two\nthree\n",
+	 0},
+	{{"log", "3", "-f"},
+	 "{\"version\":1,\"ok\":true,\"log\":\"one\\n\"}\n{\"version\":1,\"ok\":true,\"end\":"
+	 "true}",
+	 "{\"cmd\":\"build_log\",\"id\":3,\"follow\":true}",
+	 "one\n",
+	 0},
+	{{"log", "3", "--since", "today"}, OK, "", "", 2},
+	{{"log", "alice", "--since", "-1h", "-n", "5"},
+	 OK,
+	 "{\"cmd\":\"logs\",\"name\":\"alice\",\"lines\":5,\"follow\":false,\"since\":\"-1h\"}",
+	 "",
+	 0},
+	{{"history", "alice", "-n", "5", "--plain"},
+	 "{\"version\":1,\"ok\":true,\"deploys\":[{\"meta_commit\":\"" COMMIT
+	 "\",\"at\":\"2026-09-12T09:15:00Z\","
+	 "\"message\":\"deploy alice\",\"agent\":\"alice\",\"n\":3}]}",
+	 "{\"cmd\":\"history\",\"limit\":5,\"name\":\"alice\"}",
+	 "2026-09-12T09:15:00Z\t" COMMIT "\talice\t3\tdeploy alice\n",
+	 0},
+	{{"audit", "--plain"},
+	 "{\"version\":1,\"ok\":true,\"audit\":[{\"seq\":7,\"at\":\"2026-09-12T09:15:00Z\","
+	 "\"kind\":\"tag\",\"actor\":\"uid 0\","
+	 "\"channel\":\"operator\",\"verb\":\"approve\",\"agent\":\"alice\",\"id\":3,"
+	 "\"result\":\"ok\"}]}",
+	 "{\"cmd\":\"audit\"}",
+	 "7\t2026-09-12T09:15:00Z\tuid 0\toperator\tapprove\talice\t3\tok\t-\n",
+	 0},
+	{{"audit", "verify"},
+	 "{\"version\":1,\"ok\":true,\"audit_verify\":{\"valid\":false,\"entries\":2,\"head\":"
+	 "\"abc\",\"problems\":[\"gap at 2\"]}}",
+	 "{\"cmd\":\"audit_verify\"}",
+	 "the record is NOT whole: 2 entries, head abc\n  gap at 2\n",
+	 1},
+	{{"audit", "repair"}, OK, "", "", 2},
+	{{"doctor", "--plain"},
+	 "{\"version\":1,\"ok\":true,\"checks\":[{\"name\":\"userns\",\"ok\":true,\"detail\":"
+	 "\"on\"},{\"name\":\"disk\",\"ok\":false,"
+	 "\"detail\":\"full\",\"fix\":\"free some\"}]}",
+	 "{\"cmd\":\"doctor\"}",
+	 "userns\tok\ton\ndisk\tfailed\tfull\n",
+	 1},
+	{{"whoami"},
+	 "{\"version\":1,\"ok\":true,\"name\":\"alice\",\"role\":\"agent\"}",
+	 "{\"cmd\":\"whoami\"}",
+	 "name         alice\nrole         agent\n",
+	 0},
+	{{"events", "--json"},
+	 "{\"version\":1,\"ok\":true,\"seq\":5,\"snapshot\":true,\"agent_statuses\":[]}",
+	 "{\"cmd\":\"subscribe_agent_status\",\"snapshot\":true,\"kinds\":[\"agent_status\","
+	 "\"approval\",\"question\","
+	 "\"queue\",\"drift\"],\"heartbeat_s\":30}",
+	 "{\"seq\":5,\"snapshot\":true,\"agent_statuses\":[]}\n",
+	 0},
+};
+
+static void run_case(const struct request_case *c)
+{
+	_cleanup_free_ char *cmd =
+		str_format("%.*s", (int)strcspn(c->request[0] ? c->request + 8 : "", "\""),
+			   c->request[0] ? c->request + 8 : "");
+	const struct fake_rule rules[] = {{cmd, c->answer, NULL}, {}};
+	struct fake *fake = fake_start(rules);
+	const char *argv[16] = {"skep", "--socket", fake_path(fake)};
+	_cleanup_free_ char *got = NULL, *wanted = NULL;
+	struct run run = {};
+
+	for (size_t i = 0; c->argv[i]; i++)
+		argv[3 + i] = c->argv[i];
+	run_skep(&run, argv);
+	got = fake_stop(fake);
+	wanted = str_format("%s%s", c->request, c->request[0] ? "\n" : "");
+	if (run.status != c->status)
+		print_error("%s %s: %s\n", c->argv[0], c->argv[1], buf_str(&run.err));
+	assert_string_equal(got, wanted);
+	assert_int_equal(run.status, c->status);
+	if (c->out)
+		assert_string_equal(buf_str(&run.out), c->out);
+	run_release(&run);
+}
+
+static void test_requests(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		run_case(&cases[i]);
+}
+
+/* The verbs an agent's own socket has under another name. */
+static void test_agent_socket(void **state)
+{
+	static const struct fake_rule rules[] = {
+		{"list", "{\"version\":1,\"ok\":true,\"agents\":[\"alice\",\"bob\"]}", NULL},
+		{"proposals", "{\"version\":1,\"ok\":true,\"approvals\":[]}", NULL},
+		{},
+	};
+	struct fake *fake = fake_start(rules);
+	_cleanup_free_ char *dir = str_dup(fake_path(fake)), *path = NULL, *got = NULL;
+	struct run list = {}, proposals = {};
+
+	(void)state;
+	*strrchr(dir, '/') = '\0';
+	path = str_format("%s/agent.sock", dir);
+	assert_int_equal(symlink(fake_path(fake), path), 0);
+	run_skep(&list, (const char *const[]){"skep", "--socket", path, "list", NULL});
+	run_skep(&proposals,
+		 (const char *const[]){"skep", "--socket", path, "proposals", NULL});
+	got = fake_stop(fake);
+	assert_string_equal(got, "{\"cmd\":\"list\"}\n{\"cmd\":\"proposals\"}\n");
+	assert_string_equal(buf_str(&list.out), "alice\nbob\n");
+	assert_int_equal(proposals.status, 0);
+	assert_non_null(strstr(buf_str(&proposals.err), "nothing waits"));
+	run_release(&list);
+	run_release(&proposals);
+}
+
+/* The socket is named by the option, else by the environment. */
+static void test_socket_choice(void **state)
+{
+	static const struct fake_rule rules[] = {
+		{"whoami", "{\"version\":1,\"ok\":true,\"name\":\"me\"}", NULL},
+		{},
+	};
+	struct fake *fake = fake_start(rules);
+	_cleanup_free_ char *variable = str_format("SKEP_SOCKET=%s", fake_path(fake)),
+			    *got = NULL;
+	struct run run = {.variable = variable};
+
+	(void)state;
+	run_skep(&run, (const char *const[]){"skep", "whoami", "--plain", NULL});
+	got = fake_stop(fake);
+	assert_int_equal(run.status, 0);
+	assert_string_equal(got, "{\"cmd\":\"whoami\"}\n");
+	run_release(&run);
+}
+
+/* --quiet leaves results and errors and nothing else. */
+static void test_quiet(void **state)
+{
+	static const struct fake_rule rules[] = {{"set_paused", OK, NULL}, {}};
+	struct fake *fake = fake_start(rules);
+	struct run loud = {}, quiet = {};
+
+	(void)state;
+	run_skep(&loud, SKEP(fake, "pause", "alice"));
+	run_skep(&quiet, SKEP(fake, "pause", "alice", "-q"));
+	free(fake_stop(fake));
+	assert_string_equal(buf_str(&loud.err), "paused alice\n");
+	assert_string_equal(buf_str(&quiet.err), "");
+	assert_string_equal(buf_str(&quiet.out), "");
+	run_release(&loud);
+	run_release(&quiet);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_agent_socket),
+		cmocka_unit_test(test_socket_choice),
+		cmocka_unit_test(test_quiet),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
