@@ -68,6 +68,27 @@ static void test_files(void **state)
 	expect_content(f, again, "a/d", "");
 }
 
+static void test_modes(void **state)
+{
+	struct fixture *f = *state;
+	static const struct commit_file files[] = {
+		{.path = "link", .data = "run", .size = 3, .symlink = true},
+		{.path = "plain", .data = "x", .size = 1},
+		{.path = "run", .data = "#!", .size = 2, .executable = true},
+	};
+	char commit[OID_HEX_SIZE];
+	_cleanup_free_ char *check = NULL;
+	struct error err = {};
+
+	expect_ok(commit_files(f->repo, NULL, files, ARRAY_SIZE(files), "m", WALL, commit,
+			       &err),
+		  &err);
+	check = str_format("ls-tree %s | cut -c1-6 | tr '\\n' ' ' | "
+			   "grep -qx '120000 100644 100755 '",
+			   commit);
+	assert_int_equal(run_git(f, check), 0);
+}
+
 static void test_no_empty_directory(void **state)
 {
 	struct fixture *f = *state;
@@ -178,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_files, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_modes, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_no_empty_directory, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_identity, fixture_setup, fixture_teardown),
