@@ -36,7 +36,7 @@ WARNINGS += -Werror
 endif
 INSTRUMENT :=
 ifneq ($(SANITIZE),)
-INSTRUMENT := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+INSTRUMENT := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -DSKEP_SANITIZE
 HARDENING :=
 endif
 ifneq ($(COVERAGE),)
@@ -73,7 +73,7 @@ demo: all ## a hive on this machine, as root; DEMO_ONCE=1 plays the operator and
 	$(Q)share/demo/demo '$(BUILD)'
 
 # Changes exactly when what would be compiled with changes, so that new flags rebuild and a new target does not.
-$(BUILD)/flags: export FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(BUILD)/flags: export FLAGS_NOW = $(CC) $(filter-out -Werror,$(ALL_CFLAGS)) $(ALL_LDFLAGS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$FLAGS_NOW" | cmp -s - $@ || printf '%s\n' "$$FLAGS_NOW" > $@
@@ -171,7 +171,8 @@ coverage: ## how much of each file the unit tests reach
 		$(foreach t,$(TESTS),-object $(patsubst $(BUILD)/%,$(BUILD)/coverage/%,$(t))) $(wildcard src/*/*.c)
 
 analyze: ## gcc's static analyzer over every file
-	$(Q)$(MAKE) BUILD=$(BUILD)/analyze CC=gcc WERROR=1 CFLAGS='-O1 -g -fanalyzer' all
+	$(Q)rm -rf $(BUILD)/analyze
+	$(Q)$(MAKE) BUILD=$(BUILD)/analyze CC=gcc CFLAGS='-O1 -g -fanalyzer' all
 
 compile_commands.json: FORCE ## for clangd and clang-tidy
 	$(Q)BUILD=$(BUILD) tests/compile-commands > $@
@@ -188,7 +189,7 @@ SHARE_journal = $(CATALOGDIR)
 SHARE := $(foreach d,systemd sysusers.d tmpfiles.d sysctl.d journal,$(wildcard share/$(d)/*))
 share_target = $(SHARE_$(patsubst %/,%,$(dir $(1:share/%=%))))/$(notdir $(1))
 LINKS := skep skepd
-MAN := $(patsubst share/man/%.scd,$(BUILD)/man/%,$(wildcard share/man/*.scd))
+MAN := $(if $(shell command -v $(SCDOC) 2>/dev/null),$(patsubst share/man/%.scd,$(BUILD)/man/%,$(wildcard share/man/*.scd)))
 man_target = $(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 COMPLETIONS := $(wildcard share/completions/*)
 COMPLETION_skep.bash = $(BASHCOMPLETIONDIR)/skep
@@ -202,7 +203,9 @@ $(BUILD)/man/%: share/man/%.scd
 	$(call say,MAN,$@)
 	$(Q)$(SCDOC) < $< > $@
 
+# Written where scdoc is there.
 man: $(MAN)
+all: $(MAN)
 
 define install_file
 	$(Q)$(INSTALL) -D -m 0644 '$(1)' '$(DESTDIR)$(2)'
