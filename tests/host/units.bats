@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# skepd as a unit: who may speak to it, and what outlives it.
+# shellcheck disable=SC2016 # what is quoted is for the shell inside
+
+load lib/common
+
+setup_file() {
+	skep_host_up
+	in_host useradd -M -G skep-admin olga
+	in_host useradd -M -G skep-read rita
+	in_host useradd -M mallory
+	in_host systemctl enable --now skepd.socket skepd-read.socket skep-exec.socket
+	ask root operator '{"cmd":"spawn","name":"alice","wait":true}'
+	host_is_up
+}
+
+teardown_file() {
+	host_down
+}
+
+teardown() {
+	save_when_failed
+}
+
+# ask USER SOCKET REQUEST
+ask() {
+	in_host runuser -u "$1" -- bash -c 'printf "%s\n" "$2" | socat -t 60 - "UNIX-CONNECT:/run/skep/$1.sock"' - "$2" "$3"
+}
+
+pid_of() {
+	in_host systemctl show "$1" -p MainPID --value
+}
+
+# restarted UNIT OLD_PID: it runs again, as another process
+restarted() {
+	in_host systemctl is-active "$1" && [ "$(pid_of "$1")" != "$2" ] && [ "$(pid_of "$1")" != 0 ]
+}
+
+@test "a connection starts it" {
+	in_host systemctl is-active skepd.service skep-exec.service
+	contains "$(ask root operator '{"cmd":"status"}')" '"mode":"systemd"'
+}
+
+@test "operators operate, readers read, others do neither" {
+	contains "$(ask olga operator '{"cmd":"set_paused","name":"alice","paused":true}')" '"ok":true'
+	contains "$(ask olga operator '{"cmd":"status"}')" '"paused":1'
+	contains "$(ask rita read '{"cmd":"status"}')" '"total":1'
+	fails contains "$(ask rita read '{"cmd":"set_paused","name":"alice","paused":false}')" '"ok":true'
+	fails ask rita operator '{"cmd":"status"}'
+	fails ask olga read '{"cmd":"status"}'
+	fails ask mallory operator '{"cmd":"status"}'
+	fails ask mallory read '{"cmd":"status"}'
+	fails in_host runuser -u mallory -- socat -u - UNIX-CONNECT:/run/skep/exec.sock,type=5 < /dev/null
+}
+
+@test "agents' sockets live on while it is killed" {
+	before=$(pid_of skepd.service)
+	socket=$(in_host stat -c %i /run/skep/agents/alice/agent.sock)
+	leader=$(ask root operator '{"cmd":"agent","name":"alice"}' | grep -o '"leader":[0-9]*')
+	in_host systemctl kill -s KILL skepd.service
+	contains "$(in_host systemctl show skepd.service -p NFileDescriptorStore --value)" 1
+	wait_for 10 restarted skepd.service "$before"
+	equal "$socket" "$(in_host stat -c %i /run/skep/agents/alice/agent.sock)"
+	equal "$leader" "$(ask root operator '{"cmd":"agent","name":"alice"}' | grep -o '"leader":[0-9]*')"
+	contains "$(in_host nsenter -t "${leader#*:}" -a sh -c 'echo "{\"cmd\":\"whoami\"}" | socat - UNIX-CONNECT:/run/hive/agent.sock')" \
+		'"ok":true'
+}
+
+@test "both come back when skep-exec is killed, and the container notices nothing" {
+	before=$(pid_of skepd.service)
+	container=$(pid_of skep-agent@alice.service)
+	in_host systemctl kill -s KILL skep-exec.service
+	wait_for 10 restarted skepd.service "$before"
+	contains "$(ask root operator '{"cmd":"status"}')" '"running":1'
+	equal "$container" "$(pid_of skep-agent@alice.service)"
+}
+
+@test "one that hangs is killed by the watchdog and comes back" {
+	in_host mkdir -p /run/systemd/system/skepd.service.d
+	in_host sh -c 'printf "[Service]\nWatchdogSec=1\n" > /run/systemd/system/skepd.service.d/short.conf'
+	in_host systemctl daemon-reload
+	in_host systemctl restart skepd.service
+	before=$(pid_of skepd.service)
+	in_host kill -STOP "$before"
+	wait_for 15 restarted skepd.service "$before"
+	contains "$(ask root operator '{"cmd":"status"}')" '"running":1'
+}
+
+@test "what is to run is started again at boot, and what is stopped is not" {
+	ask root operator '{"cmd":"spawn","name":"bob","wait":true}'
+	ask root operator '{"cmd":"stop","name":"bob","wait":true}'
+	in_host systemctl stop skepd.socket skepd-read.socket skep-exec.socket skepd.service skep-exec.service \
+		skep-agent@alice.service
+	in_host rm -rf /run/skep
+	in_host systemd-tmpfiles --create /etc/tmpfiles.d/skep.conf
+	in_host systemctl start skepd.socket skepd-read.socket skep-exec.socket
+	ask root operator '{"cmd":"status"}'
+	wait_for 20 in_host systemctl is-active skep-agent@alice.service
+	equal inactive "$(in_host systemctl is-active skep-agent@bob.service || true)"
+}
+
+@test "uninstalling leaves the hive's data and nothing else" {
+	make -s -C "$ROOT" BUILD="$BUILD" DESTDIR="$STAGE" uninstall
+	equal '' "$(find "$STAGE" ! -type d)"
+}
