@@ -99,6 +99,22 @@ static int by_seq(const void *a, const void *b)
 	return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
+/* A purge that was cut short leaves the same tag in both places: it counts once. */
+static void drop_copies(struct chain *chain)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < chain->count; i++) {
+		struct chain_entry *e = &chain->entries[i];
+
+		if (n > 0 && strcmp(chain->entries[n - 1].oid, e->oid) == 0)
+			free(e->message);
+		else
+			chain->entries[n++] = *e;
+	}
+	chain->count = n;
+}
+
 int chain_read(struct hive *hive, struct chain *ret, struct error *err)
 {
 	_cleanup_free_ char *meta = hive_meta_dir(hive);
@@ -113,6 +129,7 @@ int chain_read(struct hive *hive, struct chain *ret, struct error *err)
 	}
 	if (chain.count)
 		qsort(chain.entries, chain.count, sizeof(*chain.entries), by_seq);
+	drop_copies(&chain);
 	*ret = chain;
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "control/container.h"
@@ -56,6 +57,7 @@ static void fail(struct op *op, const char *code)
 		tail = joblog_tail(op->log, LOG_IN_TAG_MAX);
 		note = str_format("%s\n\nThe end of the log:\n%s", error_text(&op->err), tail);
 		verdict.note = note;
+		crash_point("failing");
 		if (ledger_decide(op->hive, op->proposal, PROPOSAL_FAILED, &verdict, &err) < 0)
 			log_line(LOG_ERR,
 				 "cannot record the failure of proposal %" PRId64 ": %s",
@@ -78,6 +80,8 @@ static void roll_forward(struct op *op, const char *meta_commit)
 	if (r == 0)
 		r = refs_move(repo, "refs/heads/main", op->commit,
 			      op->old_commit[0] ? op->old_commit : NULL, &err);
+	if (r == 0)
+		crash_point("main-moved");
 	if (r == 0)
 		r = meta_publish(op->hive, meta_commit, &err);
 	if (r < 0)
@@ -113,6 +117,7 @@ static void record(struct op *op)
 	s->deployed = p->id;
 	memcpy(s->revision, op->commit, sizeof(s->revision));
 	verdict.meta_commit = meta_commit_id;
+	crash_point("probed");
 	r = meta_prepare(op->hive, message, meta_commit_id, &op->err);
 	if (r == 0)
 		r = ledger_decide(op->hive, p, PROPOSAL_DEPLOYED, &verdict, &op->err);
@@ -124,6 +129,7 @@ static void record(struct op *op)
 			r); /* it runs, but nothing says so: the next start redoes the deploy */
 		return;
 	}
+	crash_point("deployed");
 	roll_forward(op, meta_commit_id);
 	joblog_line(op->log, "deployed: %s runs %.*s as deployed/%" PRId64, s->name, OID_SHORT,
 		    op->commit, p->id);
@@ -157,6 +163,7 @@ static void roll_back(struct op *op, const char *format, ...)
 		op->reason = NULL;
 	va_end(args);
 	joblog_line(op->log, "%s", op->reason);
+	crash_point("rolling-back");
 	if (!op->proposal) {
 		error_set(&op->err, EIO, "%s", op->reason);
 		op_finish(op, -EIO);
@@ -273,6 +280,7 @@ static void on_switched(struct op *op)
 	int64_t ms = -1;
 
 	op_give_slot(op);
+	crash_point("switched");
 	if (op->r < 0) {
 		roll_back(op, "the switch failed: %s", error_text(&op->err));
 		return;
@@ -341,6 +349,7 @@ static void on_built(struct op *op)
 	joblog_line(op->log, "built: system %.*s%s", OID_SHORT, op->tree,
 		    json_is_true(json_object_get(op->answer, "reused")) ? " was there already"
 									: "");
+	crash_point("built");
 	if (op->proposal) {
 		op->proposal->deploying = true;
 		event_proposal(op->hive, op->proposal);
@@ -419,6 +428,7 @@ static void begin(struct op *op)
 		op_finish(op, r);
 		return;
 	}
+	crash_point("building");
 	memcpy(op->commit, p->commit, sizeof(op->commit));
 	memcpy(op->tree, p->tree, sizeof(op->tree));
 	joblog_line(op->log, "building %s %.*s for proposal %" PRId64, p->agent, OID_SHORT,

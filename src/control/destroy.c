@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/crash.h"
 #include "base/file.h"
 #include "control/container.h"
 #include "control/event.h"
@@ -100,28 +101,36 @@ static void end(struct op *op)
 
 	if (hive->keep_socket)
 		hive->keep_socket(hive, name, -1);
-	op_finish(op, 0); /* the agent is gone after this */
+	op->removes = true;
+	op_finish(op, op->r);
 	event_removed(hive, name);
 }
 
 static void on_purged(struct op *op)
 {
-	if (op->r < 0 || (op->r = remove_applied(op)) < 0) {
-		op->agent->doomed =
-			true; /* its entry is gone; what is left on disk can be purged again */
+	_cleanup_free_ char *message = str_format("purge %s", op->agent->settings.name);
+
+	if (op->r == 0)
+		op->r = remove_applied(op);
+	if (op->r < 0) {
+		op->removes = true; /* what is left on disk is still reserved, and can be purged
+				       again */
 		op_finish(op, op->r);
 		return;
 	}
+	hive_unkeep(op->hive, op->agent->settings.name);
 	hive_drop_proposals(op->hive, op->agent->settings.name);
+	op->r = meta_commit(op->hive, message, &op->err);
 	end(op);
 }
 
+/* The entry goes first; port and ids stay reserved until nothing of the agent is left. */
 static void on_destroyed(struct op *op)
 {
 	struct settings *s = &op->agent->settings;
-	_cleanup_free_ char *message =
-		str_format("%s %s", op->purge ? "purge" : "destroy", s->name);
+	_cleanup_free_ char *message = str_format("destroy %s", s->name);
 
+	crash_point("container-gone");
 	if (op->r == 0)
 		op->r = cancel_proposals(op);
 	if (op->r == 0 && op->purge)
@@ -131,22 +140,21 @@ static void on_destroyed(struct op *op)
 		op_finish(op, op->r);
 		return;
 	}
+	crash_point("record-kept");
 	op->agent->unborn = true; /* no entry any more */
-	if (op->purge)
-		hive_unkeep(op->hive, s->name);
-	else
-		hive_keep(op->hive, s->name, s->port, s->uid_base);
+	hive_keep(op->hive, s->name, s->port, s->uid_base);
 	op->r = meta_commit(op->hive, message, &op->err);
 	if (op->r < 0) {
+		hive_unkeep(op->hive, s->name);
 		op->agent->unborn = op->agent->dying = false;
 		op_finish(op, op->r);
 		return;
 	}
-	if (!op->purge) {
+	crash_point("entry-gone");
+	if (op->purge)
+		op_call(op, "purge", container_arguments(op->agent, NULL), NULL, 0, on_purged);
+	else
 		end(op);
-		return;
-	}
-	op_call(op, "purge", container_arguments(op->agent, NULL), NULL, 0, on_purged);
 }
 
 static void begin(struct op *op)
@@ -166,5 +174,7 @@ int lifecycle_destroy(struct hive *hive, struct agent *agent, bool purge,
 	agent->restart_timer = NULL;
 	*ret = op_add(agent, "destroy", actor, begin);
 	(*ret)->purge = purge;
+	(*ret)->removes =
+		agent->unborn; /* one that was destroyed before is only here to be purged */
 	return 0;
 }

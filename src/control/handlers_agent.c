@@ -281,7 +281,6 @@ static int find_for_destroy(struct session *s, const char *name, bool purge, str
 	settings.uid_base = kept->uid_base;
 	*ret = hive_add(s->hive, &settings);
 	(*ret)->unborn = true;
-	(*ret)->doomed = true;
 	return 0;
 }
 

@@ -28,7 +28,6 @@ struct agent {
 	struct settings settings;
 	bool unborn; /* being spawned: no entry in agents.json yet */
 	bool dying;  /* being destroyed */
-	bool doomed; /* removed from memory when its operation ends, however that goes */
 
 	/* seen, never assumed: from skep-exec's answers and events */
 	char state[16]; /* "running", "starting", "stopped", "failed", "unknown" */

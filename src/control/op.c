@@ -97,7 +97,7 @@ void op_finish(struct op *op, int r)
 {
 	struct agent *agent = op->agent;
 	struct hive *hive = op->hive;
-	bool removed = (r == 0 && agent->dying) || agent->doomed;
+	bool removed = op->removes;
 
 	op->r = r;
 	op_give_slot(op);

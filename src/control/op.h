@@ -57,6 +57,7 @@ struct op {
 
 	/* what spawn and destroy carry along */
 	bool purge, revived;
+	bool removes;  /* the agent leaves memory when this ends, however it ends */
 	json_t *files; /* of the template */
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/crash.h"
 #include "base/json.h"
 #include "control/container.h"
 #include "control/meta.h"
@@ -100,8 +101,7 @@ static void on_undone(struct op *op)
 	(void)meta_commit(hive, message, &ignored);
 	op->err = why;
 	error_hint(&op->err, "mend the cause and spawn it again; what was made is kept");
-	agent->dying = true;
-	agent->doomed = true;
+	op->removes = true;
 	op_finish(op, -EIO);
 }
 
@@ -175,6 +175,7 @@ static void on_system(struct op *op)
 		undo(op);
 		return;
 	}
+	crash_point("entered");
 	lifecycle_open_socket(op->hive, op->agent);
 	op_take_slot(op, &op->hive->starts, start);
 }
@@ -230,6 +231,7 @@ static int write_first_tag(struct op *op, struct repo *repo)
 	if (r < 0)
 		return r;
 	s->deployed = 0;
+	crash_point("first-tag");
 	return refs_move(repo, "refs/heads/main", op->commit, NULL, &op->err);
 }
 
@@ -297,6 +299,7 @@ static void on_seeded(struct op *op)
 		undo(op);
 		return;
 	}
+	crash_point("seeded");
 	memcpy(s->revision, op->commit, sizeof(s->revision));
 	op_take_slot(op, &op->hive->builds, build);
 }

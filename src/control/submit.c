@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -56,6 +57,8 @@ int submit_record(struct hive *hive, struct proposal *p, const struct actor *act
 	struct error late = {};
 	int r = ledger_propose(hive, p, actor, err);
 
+	if (r == 0)
+		crash_point("proposed");
 	if (r < 0 || !old)
 		return r;
 	note = str_format("proposal %" PRId64 " replaces it", p->id);
@@ -129,6 +132,7 @@ static void on_imported(const json_t *result, const struct error *err, void *dat
 		finish(s, NULL, false, &why);
 		return;
 	}
+	crash_point("imported");
 	p = make_proposal(s, result);
 	if (submit_record(s->hive, p, &s->actor, &why) < 0) {
 		proposal_free(p);

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/crash.h"
 #include "base/json.h"
 #include "control/deploy.h"
 #include "control/submit.h"
@@ -156,6 +157,7 @@ int verdict_approve(struct hive *hive, struct proposal *p, const struct binding 
 	if ((r = check_now(hive, p, err)) < 0 || (r = check_flags(p, b, err)) < 0 ||
 	    (r = ledger_decide(hive, p, PROPOSAL_APPROVED, &verdict, err)) < 0)
 		return r;
+	crash_point("approved");
 	*ret_op = deploy_add(hive, p, actor);
 	return 0;
 }
@@ -183,7 +185,10 @@ int verdict_deny(struct hive *hive, struct proposal *p, const struct binding *b,
 	}
 	if (!proposal_is_pending(p))
 		return refuse_state(p, err);
-	return ledger_decide(hive, p, PROPOSAL_DENIED, &verdict, err);
+	r = ledger_decide(hive, p, PROPOSAL_DENIED, &verdict, err);
+	if (r == 0)
+		crash_point("denied");
+	return r;
 }
 
 /* The commit of deployed/K, or of the deploy before the present one when to is negative. */

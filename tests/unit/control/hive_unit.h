@@ -258,7 +258,7 @@ static void hive_on_gone(void *data)
 
 static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 {
-	_cleanup_free_ char *here = file_program_dir();
+	_cleanup_free_ char *here = file_program_dir(), *crash_file = NULL;
 	struct error err = {};
 	struct config config;
 	struct loop *loop = loop_new();
@@ -267,6 +267,8 @@ static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)signal(SIGPIPE, SIG_IGN);
+	crash_file = str_format("%s/crash", u->dir);
+	(void)setenv("SKEP_CRASH_FILE", crash_file, 1);
 	config_init(&config);
 	free(config.state_dir);
 	free(config.runtime_dir);
