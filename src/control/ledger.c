@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "control/event.h"
+#include "control/journal.h"
 #include "git/refs.h"
 #include "git/tag.h"
 
@@ -53,6 +54,17 @@ static void put_flags(struct entry *entry, const struct flags *flags)
 	}
 }
 
+static void log_proposal(const struct proposal *p, const char *subject,
+			 const struct actor *actor)
+{
+	char id[24];
+
+	snprintf(id, sizeof(id), "%" PRId64, p->id);
+	log_event(LOG_INFO, subject, "MESSAGE_ID", journal_proposal_id(p->state), "SKEP_AGENT",
+		  p->agent, "SKEP_PROPOSAL", id, "SKEP_COMMIT", p->commit, "SKEP_STATE",
+		  proposal_state_name(p), "SKEP_ACTOR", actor ? actor->name : NULL, NULL);
+}
+
 int ledger_propose(struct hive *hive, struct proposal *p, const struct actor *actor,
 		   struct error *err)
 {
@@ -79,6 +91,7 @@ int ledger_propose(struct hive *hive, struct proposal *p, const struct actor *ac
 	p->state = PROPOSAL_REVIEW;
 	p->requested_at = now;
 	hive_add_proposal(hive, p);
+	log_proposal(p, subject, actor);
 	event_proposal(hive, p);
 	return 0;
 }
@@ -97,7 +110,6 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 {
 	_cleanup_(entry_release) struct entry entry = {};
 	_cleanup_free_ char *subject = NULL;
-	char id[24];
 	int r;
 
 	subject = str_format("%s %" PRId64 ": %s %.*s", proposal_tag_family(state), p->id,
@@ -121,10 +133,7 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 	ledger_read(p, state, entry_text(&entry), hive->wall_s());
 	p->state = state;
 	p->deploying = false;
-	snprintf(id, sizeof(id), "%" PRId64, p->id);
-	log_event(LOG_INFO, subject, "SKEP_AGENT", p->agent, "SKEP_PROPOSAL", id, "SKEP_COMMIT",
-		  p->commit, "SKEP_STATE", proposal_state_name(p), "SKEP_ACTOR",
-		  v->actor ? v->actor->name : NULL, NULL);
+	log_proposal(p, subject, v->actor);
 	event_proposal(hive, p);
 	return 0;
 }
@@ -132,6 +141,7 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 int ledger_mark_building(struct hive *hive, struct proposal *p, struct error *err)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
+	_cleanup_free_ char *subject = NULL;
 	char ref[64];
 	int r;
 
@@ -143,6 +153,9 @@ int ledger_mark_building(struct hive *hive, struct proposal *p, struct error *er
 	if (r < 0 && r != -EEXIST)
 		return r;
 	p->state = PROPOSAL_BUILDING;
+	subject = str_format("building %" PRId64 ": %s %.*s", p->id, p->agent, OID_SHORT,
+			     p->commit);
+	log_proposal(p, subject, NULL);
 	event_proposal(hive, p);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "control/container.h"
 #include "control/deploy.h"
 #include "control/event.h"
+#include "control/journal.h"
 #include "control/meta.h"
 #include "control/server.h"
 
@@ -287,8 +288,9 @@ void lifecycle_ended(struct hive *hive, struct agent *agent)
 	if (pause > RESTART_LAST_MS)
 		pause = RESTART_LAST_MS;
 	agent->crashes++;
-	log_event(LOG_WARNING, "a container ended by itself", "SKEP_AGENT",
-		  agent->settings.name, "SKEP_EXIT", agent->exit, NULL);
+	log_event(LOG_WARNING, "a container ended by itself", "MESSAGE_ID",
+		  JOURNAL_CONTAINER_ENDED, "SKEP_AGENT", agent->settings.name, "SKEP_EXIT",
+		  agent->exit, NULL);
 	agent->restart_timer = loop_timer(hive->loop, pause, on_restart_due, agent);
 }
 

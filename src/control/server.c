@@ -8,6 +8,7 @@
 #include "base/sock.h"
 #include "control/dispatch.h"
 #include "control/event.h"
+#include "control/journal.h"
 #include "control/session.h"
 #include "control/stream.h"
 #include "wire/answer.h"
@@ -324,7 +325,8 @@ static void on_agent(int listen_fd, bool readable, bool writable, void *data)
 		error_set(&err, EACCES, "this is the socket of '%s' and not yours",
 			  agent->settings.name);
 		log_event(LOG_WARNING, "a peer of a wrong uid was refused on an agent's socket",
-			  "SKEP_AGENT", agent->settings.name, NULL);
+			  "MESSAGE_ID", JOURNAL_WRONG_PEER, "SKEP_AGENT", agent->settings.name,
+			  NULL);
 		refuse(fd, &err);
 		return;
 	}

@@ -86,6 +86,16 @@ restarted() {
 	contains "$(ask root operator '{"cmd":"status"}')" '"running":1'
 }
 
+@test "a container that ends by itself is started again, and the journal explains it" {
+	container=$(pid_of skep-agent@alice.service)
+	leader=$(ask root operator '{"cmd":"agent","name":"alice"}' | grep -o '"leader":[0-9]*')
+	in_host nsenter -t "${leader#*:}" -a systemctl poweroff --no-block
+	wait_for 30 restarted skep-agent@alice.service "$container"
+	in_host journalctl --update-catalog
+	contains "$(in_host journalctl --no-pager -x -u skepd.service)" \
+		'Subject: The container of agent alice ended by itself'
+}
+
 @test "what is to run is started again at boot, and what is stopped is not" {
 	ask root operator '{"cmd":"spawn","name":"bob","wait":true}'
 	ask root operator '{"cmd":"stop","name":"bob","wait":true}'

@@ -1,0 +1,14 @@
+/*
+ * What kind of event a line of the journal is, for those that an operator acts on: the
+ * MESSAGE_ID by which share/journal/skep.catalog explains it (man sd_journal_print, journalctl
+ * -x).
+ */
+#pragma once
+
+#include "model/proposal.h"
+
+/* A proposal came into this state. */
+const char *journal_proposal_id(enum proposal_state state);
+
+#define JOURNAL_CONTAINER_ENDED "9209ebcf020040a199a737d5e81d7025"
+#define JOURNAL_WRONG_PEER "ca1b5d0e1e3443aaaee4d3c789073f68"
