@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define DEFAULT_LINES 100
-#define MAX_LINES 1000000
+#define MAX_LINES 100000
 
 static int lines_wanted(const struct args *args, int64_t otherwise, int64_t *ret,
 			struct error *err)
@@ -113,10 +113,11 @@ static int build_log(struct cli *cli, int64_t id, struct error *err)
 	if (args_has(&cli->args, "since"))
 		return error_set(err, EINVAL,
 				 "--since is for an agent's journal, not for a build log");
+	if (follow && lines < INT64_MAX)
+		return error_set(err, EINVAL,
+				 "a build log is followed from its start: -f takes no -n");
 	json_object_set_new(request, "id", json_integer(id));
 	json_object_set_new(request, "follow", json_boolean(follow));
-	if (lines < INT64_MAX)
-		json_object_set_new(request, "lines", json_integer(lines));
 	r = wait_build_log(cli, TAKE_PTR(request), follow ? print_piece : keep_piece, &whole,
 			   &row, err);
 	if (r < 0)

@@ -174,10 +174,10 @@ static int confirm_purge(struct cli *cli, const char *name, struct error *err)
 	_cleanup_free_ char *answer = NULL;
 
 	if (!given && cli_can_ask(cli)) {
-		cli_say(cli,
-			"this deletes the container, state and repositories of %s for good",
+		answer = cli_ask(
+			cli,
+			"delete %s with its state and repositories for good? type its name:",
 			name);
-		answer = cli_ask(cli, "type its name to go on:");
 		given = answer ? answer : "";
 		if (strcmp(given, name) != 0)
 			return error_set(err, EINVAL, "that was not '%s': nothing is deleted",
@@ -195,32 +195,39 @@ static int confirm_purge(struct cli *cli, const char *name, struct error *err)
 	return 0;
 }
 
-int cmd_destroy(struct cli *cli, struct error *err)
+static void say_destroyed(struct cli *cli, const char *name, bool purge)
 {
-	json_auto_t *request = cli_request("destroy"), *answer = NULL;
-	bool purge = args_has(&cli->args, "purge");
-	const char *name;
-	int r = args_agent(&cli->args, &name, err);
-
-	if (r < 0)
-		return r;
-	if (purge) {
-		r = confirm_purge(cli, name, err);
-		if (r < 0)
-			return r;
-	}
-	json_put_str(request, "name", name);
-	json_object_set_new(request, "purge", json_boolean(purge));
-	json_put_str(request, "confirm", purge ? name : NULL);
-	r = cli_call(cli, TAKE_PTR(request), &answer, err);
-	if (r < 0 || cli_print_json(cli, answer, NULL))
-		return r;
-	if (purge) {
+	if (!waits(cli)) {
+		cli_say(cli, "destroying %s", name);
+	} else if (purge) {
 		cli_say(cli, "destroyed %s and deleted what it had", name);
 	} else {
 		cli_say(cli, "destroyed %s; its state and repositories are kept", name);
 		cli_hint(cli, "skep spawn %s brings it back", name);
 	}
+}
+
+int cmd_destroy(struct cli *cli, struct error *err)
+{
+	json_auto_t *request = cli_request("destroy"), *answer = NULL;
+	struct progress progress = {.agents = cli->args.words,
+				    .n_agents = 1,
+				    .hint = "skep list"};
+	bool purge = args_has(&cli->args, "purge");
+	const char *name;
+	int r = args_agent(&cli->args, &name, err);
+
+	if (r == 0 && purge)
+		r = confirm_purge(cli, name, err);
+	if (r < 0)
+		return r;
+	json_put_str(request, "name", name);
+	json_object_set_new(request, "purge", json_boolean(purge));
+	json_put_str(request, "confirm", purge ? name : NULL);
+	r = wait_call(cli, TAKE_PTR(request), &progress, &answer, err);
+	if (r < 0 || cli_print_json(cli, answer, NULL))
+		return r;
+	say_destroyed(cli, name, purge);
 	return 0;
 }
 

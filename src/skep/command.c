@@ -49,6 +49,7 @@ static const struct option destroy_options[] = {
 	       "delete its state and repositories as well; this cannot be undone"),
 	OPTION("confirm", 0, "AGENT",
 	       "the agent's name again, needed with --purge where nobody can be asked"),
+	NO_WAIT,
 	{},
 };
 

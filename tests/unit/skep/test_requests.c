@@ -95,12 +95,13 @@ static const struct request_case cases[] = {
 	 0},
 	{{"destroy", "alice"},
 	 OK,
-	 "{\"cmd\":\"destroy\",\"name\":\"alice\",\"purge\":false}",
+	 "{\"cmd\":\"destroy\",\"name\":\"alice\",\"purge\":false,\"wait\":true}",
 	 "",
 	 0},
 	{{"destroy", "alice", "--purge", "--confirm", "alice"},
 	 OK,
-	 "{\"cmd\":\"destroy\",\"name\":\"alice\",\"purge\":true,\"confirm\":\"alice\"}",
+	 "{\"cmd\":\"destroy\",\"name\":\"alice\",\"purge\":true,\"confirm\":\"alice\","
+	 "\"wait\":true}",
 	 "",
 	 0},
 	{{"destroy", "alice", "--purge"}, OK, "", "", 2},
@@ -184,7 +185,7 @@ static const struct request_case cases[] = {
 	 "{\"version\":1,\"ok\":true,\"log\":\"one\\ntwo\"}\n{\"version\":1,\"ok\":true,"
 	 "\"log\":\"three\\n\"}\n"
 	 "{\"version\":1,\"ok\":true,\"end\":true}",
-	 "{\"cmd\":\"build_log\",\"id\":3,\"follow\":false,\"lines\":2}",
+	 "{\"cmd\":\"build_log\",\"id\":3,\"follow\":false}",
 	 "two\nthree\n",
 	 0},
 	{{"log", "3", "-f"},
@@ -194,6 +195,7 @@ static const struct request_case cases[] = {
 	 "one\n",
 	 0},
 	{{"log", "3", "--since", "today"}, OK, "", "", 2},
+	{{"log", "3", "-f", "-n", "5"}, OK, "", "", 2},
 	{{"log", "alice", "--since", "-1h", "-n", "5"},
 	 OK,
 	 "{\"cmd\":\"logs\",\"name\":\"alice\",\"lines\":5,\"follow\":false,\"since\":\"-1h\"}",

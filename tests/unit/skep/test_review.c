@@ -228,7 +228,7 @@ static void test_purge_asks(void **state)
 
 	(void)state;
 	run_skep(&wrong, SKEP(fake, "destroy", "alice", "--purge"));
-	run_skep(&right, SKEP(fake, "destroy", "alice", "--purge"));
+	run_skep(&right, SKEP(fake, "-q", "destroy", "alice", "--purge"));
 	lines = fake_stop(fake);
 	assert_int_equal(wrong.status, 2);
 	assert_int_equal(right.status, 0);
