@@ -7,8 +7,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Exit statuses beyond those of error codes. */
-#define EXIT_PARTLY 1 /* a check failed */
+/* Exit statuses that are spoken of elsewhere; answer_exit_status() has them all. */
+#define EXIT_CHECK_FAILED 1
+#define EXIT_MOVED 5
+#define EXIT_HELD_BACK 8
 
 /*
  * Whether the answer says ok. Otherwise the error is filled from it, cleaned, with its code and

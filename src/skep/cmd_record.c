@@ -94,7 +94,7 @@ static int verify(struct cli *cli, struct error *err)
 		return r;
 	result = json_object_get(answer, "audit_verify");
 	valid = field_bool(result, "valid");
-	cli->exit_status = valid ? 0 : EXIT_PARTLY;
+	cli->exit_status = valid ? 0 : EXIT_CHECK_FAILED;
 	if (cli_print_json(cli, answer, "audit_verify"))
 		return 0;
 	out_line(&cli->out, valid ? STYLE_GOOD : STYLE_BAD,
@@ -177,7 +177,7 @@ int cmd_doctor(struct cli *cli, struct error *err)
 		table_cell(table, ok ? STYLE_GOOD : STYLE_BAD, "%s", ok ? "ok" : "failed");
 		table_cell(table, STYLE_PLAIN, "%s", field_str(check, "detail"));
 	}
-	cli->exit_status = n_failed > 0 ? EXIT_PARTLY : 0;
+	cli->exit_status = n_failed > 0 ? EXIT_CHECK_FAILED : 0;
 	if (cli_print_json(cli, answer, "checks"))
 		return 0;
 	table_print(table, &cli->out, cli->plain, "");

@@ -21,6 +21,21 @@ static int proposal_number(const struct cli *cli, int64_t *ret, struct error *er
 	return args_parse_number(cli->args.words[0], "a proposal", 1, ret, err);
 }
 
+/* What the submitter says, unless that is the title once more. */
+static void print_description(struct out *out, const json_t *row)
+{
+	const char *text = field_str(row, "description");
+
+	if (!text[0] || strcmp(text, proposal_title(row)) == 0)
+		return;
+	if (!strchr(text, '\n')) {
+		field_print(out, "description", STYLE_PLAIN, "%s", text);
+		return;
+	}
+	out_line(out, STYLE_DIM, "description");
+	out_lines(out, STYLE_PLAIN, "  ", text);
+}
+
 static void print_proposal(struct out *out, const json_t *row)
 {
 	const json_t *flags = json_object_get(row, "flags");
@@ -29,10 +44,7 @@ static void print_proposal(struct out *out, const json_t *row)
 	out_add(out, STYLE_PLAIN, " of %s is ", field_str(row, "agent"));
 	out_line(out, proposal_style(row), "%s", proposal_state(row));
 	field_print(out, "title", STYLE_PLAIN, "%s", proposal_title(row));
-	if (field_str(row, "description")[0]) {
-		out_line(out, STYLE_DIM, "description");
-		out_lines(out, STYLE_PLAIN, "  ", field_str(row, "description"));
-	}
+	print_description(out, row);
 	field_print(out, "author", STYLE_PLAIN, "%s", field_str(row, "author"));
 	field_print(out, "submitted", STYLE_PLAIN, "%s", field_str(row, "requested_at"));
 	field_print(out, "commit", STYLE_BOLD, "%s", proposal_commit(row));
@@ -251,15 +263,12 @@ static int make_approval(struct cli *cli, const json_t *row, json_t *acks, json_
 	return 0;
 }
 
-/* A verdict that was refused shows what is there now, so that the next step can be seen. */
-static void show_refusal(struct cli *cli, const json_t *looked_at, struct error *err)
+/* What is not any more as it was looked at. */
+static void show_moved(struct cli *cli, const json_t *looked_at)
 {
 	const json_t *now = json_object_get(cli->refusal, "now");
-	const json_t *flags = json_object_get(cli->refusal, "flags");
 	const char *const keys[] = {"state", "base", "tree"};
 
-	if (cli->json)
-		return;
 	for (size_t i = 0; now && i < ARRAY_SIZE(keys); i++) {
 		const char *before = field_str(looked_at, keys[i]),
 			   *after = field_str(now, keys[i]);
@@ -268,17 +277,37 @@ static void show_refusal(struct cli *cli, const json_t *looked_at, struct error 
 			out_line(&cli->talk, STYLE_WARN, "  %s was %s, is %s", keys[i],
 				 before[0] ? before : "none", after[0] ? after : "none");
 	}
-	flags_print(&cli->talk, flags, "  ");
-	(void)out_flush(&cli->talk);
-	if (!err->hint[0] && strcmp(error_code(err), "needs_ack") == 0) {
-		json_auto_t *row = json_copy((json_t *)looked_at);
-		_cleanup_free_ char *command = NULL;
+}
 
-		if (flags)
-			json_object_set(row, "flags", (json_t *)flags);
-		command = approve_command(row);
-		error_hint(err, "approve with: %s", command);
+static void show_flags(struct cli *cli, const json_t *looked_at, struct error *err)
+{
+	json_t *flags = json_object_get(cli->refusal, "flags");
+	json_auto_t *row = json_copy((json_t *)looked_at);
+	_cleanup_free_ char *command = NULL;
+
+	flags_print(&cli->talk, flags, "  ");
+	if (strcmp(error_code(err), "needs_ack") != 0)
+		return;
+	if (flags)
+		json_object_set(row, "flags", flags);
+	command = approve_command(row);
+	error_hint(err, "approve with: %s", command);
+}
+
+/* A verdict that was refused shows what is there now, so that the next step can be seen. */
+static void show_refusal(struct cli *cli, const json_t *looked_at, struct error *err)
+{
+	if (cli->json)
+		return;
+	switch (answer_exit_status(err)) {
+	case EXIT_MOVED:
+		show_moved(cli, looked_at);
+		break;
+	case EXIT_HELD_BACK:
+		show_flags(cli, looked_at, err);
+		break;
 	}
+	(void)out_flush(&cli->talk);
 }
 
 static void say_approved(struct cli *cli, const json_t *answer, const json_t *looked_at)

@@ -52,6 +52,8 @@ static void print_line(struct out *out, const json_t *line)
 		style = STYLE_GOOD;
 	else if (mark && mark[0] == '-')
 		style = STYLE_BAD;
+	else if (mark && mark[0] == '\\')
+		mark = "\\ ";
 	out_line(out, style, "%s%s", mark ? mark : "?", text ? text : "");
 }
 
@@ -108,29 +110,39 @@ static void print_file(struct out *out, const json_t *file)
 /* What a reader must know was not seen, in one place that ends up on the last screen. */
 static void print_missing(struct out *out, const json_t *diff)
 {
+	const json_t *files = json_object_get(diff, "files");
+	int64_t n_left_out = field_int(diff, "files_total") - (int64_t)json_array_size(files);
 	size_t n_binary = 0, n_large = 0, n_cut = 0, i;
 	json_t *file;
 
-	json_array_foreach (json_object_get(diff, "files"), i, file) {
+	json_array_foreach (files, i, file) {
 		n_binary += field_bool(file, "binary");
 		n_large += field_bool(file, "too_large");
 		n_cut += field_bool(file, "truncated");
 	}
-	if (n_binary + n_large + n_cut == 0 && !field_bool(diff, "truncated"))
+	if (n_left_out < 0)
+		n_left_out = 0;
+	if (n_binary + n_large + n_cut == 0 && n_left_out == 0 &&
+	    !field_bool(diff, "truncated"))
 		return;
 	out_line(out, STYLE_WARN,
-		 "NOT everything is shown: %zu binary, %zu too large, %zu cut%s", n_binary,
-		 n_large, n_cut,
-		 field_bool(diff, "truncated") ? "; whole files are left out as well" : "");
+		 "NOT everything is shown: %zu binary, %zu too large, %zu cut, %lld files left "
+		 "out",
+		 n_binary, n_large, n_cut, (long long)n_left_out);
+}
+
+static const char *plural(long long n)
+{
+	return n == 1 ? "" : "s";
 }
 
 static void print_sum(struct out *out, const json_t *diff)
 {
-	size_t n = json_array_size(json_object_get(diff, "files"));
+	long long n = (long long)json_array_size(json_object_get(diff, "files"));
+	long long added = field_int(diff, "added"), removed = field_int(diff, "removed");
 
-	out_line(out, STYLE_DIM, "%zu file%s, %lld lines added, %lld removed", n,
-		 n == 1 ? "" : "s", (long long)field_int(diff, "added"),
-		 (long long)field_int(diff, "removed"));
+	out_line(out, STYLE_DIM, "%lld file%s, %lld line%s added, %lld removed", n, plural(n),
+		 added, plural(added), removed);
 }
 
 void diff_print(struct out *out, const json_t *diff)

@@ -233,7 +233,7 @@ static void test_purge_asks(void **state)
 	assert_int_equal(wrong.status, 2);
 	assert_int_equal(right.status, 0);
 	assert_string_equal(lines, "{\"cmd\":\"destroy\",\"name\":\"alice\",\"purge\":true,"
-				   "\"confirm\":\"alice\"}\n");
+				   "\"confirm\":\"alice\",\"wait\":true}\n");
 	run_release(&wrong);
 	run_release(&right);
 }
@@ -339,30 +339,31 @@ static void test_interrupt(void **state)
 			  "\"removed\":1,\"hunks\":[{\"old_start\":1,"                        \
 			  "\"old_lines\":1,\"new_start\":0,\"new_lines\":0,\"header\":\"@@ "  \
 			  "-1 +0,0 @@\",\"lines\":[[\"-\",\"gone\"]]}]}],"                    \
-			  "\"added\":1,\"removed\":2,\"truncated\":false}"
+			  "\"added\":1,\"removed\":2,\"files_total\":6,\"truncated\":false}"
 
-static const char diff_text[] = "diff a/a b/a\n"
-				"mode changes from 100644 to 100755\n"
-				"--- a/a\n"
-				"+++ b/a\n"
-				"@@ -1,2 +1,2 @@ main\n"
-				" same\n"
-				"-old\n"
-				"+new\n"
-				"cut: the rest of this file's changes is NOT shown\n"
-				"diff a/b b/b\n"
-				"new file mode 100644\n"
-				"binary: 0 bytes before, 12 after, NOT shown\n"
-				"diff a/c b/d\n"
-				"renamed from c\n"
-				"diff a/e b/e\n"
-				"deleted file mode 100644\n"
-				"--- a/e\n"
-				"+++ /dev/null\n"
-				"@@ -1 +0,0 @@\n"
-				"-gone\n"
-				"4 files, 1 lines added, 2 removed\n"
-				"NOT everything is shown: 1 binary, 0 too large, 1 cut\n";
+static const char diff_text[] =
+	"diff a/a b/a\n"
+	"mode changes from 100644 to 100755\n"
+	"--- a/a\n"
+	"+++ b/a\n"
+	"@@ -1,2 +1,2 @@ main\n"
+	" same\n"
+	"-old\n"
+	"+new\n"
+	"cut: the rest of this file's changes is NOT shown\n"
+	"diff a/b b/b\n"
+	"new file mode 100644\n"
+	"binary: 0 bytes before, 12 after, NOT shown\n"
+	"diff a/c b/d\n"
+	"renamed from c\n"
+	"diff a/e b/e\n"
+	"deleted file mode 100644\n"
+	"--- a/e\n"
+	"+++ /dev/null\n"
+	"@@ -1 +0,0 @@\n"
+	"-gone\n"
+	"4 files, 1 line added, 2 removed\n"
+	"NOT everything is shown: 1 binary, 0 too large, 1 cut, 2 files left out\n";
 
 static void test_diff(void **state)
 {
