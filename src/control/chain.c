@@ -3,68 +3,94 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "git/refs.h"
-#include "git/tag.h"
+#include "git/tagfile.h"
 #include "model/entry.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct scan {
 	struct chain *chain;
 	struct repo *repo;
-	const char *agent; /* NULL: the name is in the reference */
-	const char *prefix;
+	const char *agent;
 	struct error *err;
 };
+
+static void add(struct chain *chain, const char *agent, const char *ref, const char *oid,
+		const struct tag *tag)
+{
+	struct chain_entry entry = {.wall_s = tag->wall_s};
+
+	if (proposal_parse_ref(ref, &entry.state, &entry.id) < 0)
+		return;
+	if (entry_get_int(buf_str(&tag->message), "Skep-Seq", &entry.seq) < 0)
+		entry.seq = 0;
+	memcpy(entry.oid, oid, OID_HEX_SIZE);
+	memcpy(entry.target, tag->target, OID_HEX_SIZE);
+	snprintf(entry.agent, sizeof(entry.agent), "%s", agent);
+	entry.message = str_dup(buf_str(&tag->message));
+	chain->entries = mem_grow(chain->entries, chain->count + 1, sizeof(*chain->entries));
+	chain->entries[chain->count++] = entry;
+}
 
 static int on_ref(const char *name, const char *oid, void *data)
 {
 	struct scan *s = data;
-	const char *rest = name + strlen(s->prefix),
-		   *slash = s->agent ? NULL : strchr(rest, '/');
-	_cleanup_free_ char *ref = str_format("refs/tags/%s", slash ? slash + 1 : rest);
-	struct chain_entry entry = {};
 	struct tag tag;
-	int r;
+	int r = tag_read(s->repo, oid, &tag, s->err);
 
-	if (proposal_parse_ref(ref, &entry.state, &entry.id) < 0)
-		return 0;
-	r = tag_read(s->repo, oid, &tag, s->err);
 	if (r == -EINVAL)
 		return 0; /* building/N is a plain reference */
 	if (r < 0)
 		return r;
-	if (entry_get_int(buf_str(&tag.message), "Skep-Seq", &entry.seq) < 0)
-		entry.seq = 0;
-	entry.wall_s = tag.wall_s;
-	memcpy(entry.oid, oid, OID_HEX_SIZE);
-	memcpy(entry.target, tag.target, OID_HEX_SIZE);
-	entry.message = buf_take(&tag.message);
-	if (s->agent)
-		snprintf(entry.agent, sizeof(entry.agent), "%s", s->agent);
-	else
-		snprintf(entry.agent, sizeof(entry.agent), "%.*s",
-			 (int)(slash ? slash - rest : 0), rest);
+	add(s->chain, s->agent, name, oid, &tag);
 	tag_release(&tag);
-	s->chain->entries =
-		mem_grow(s->chain->entries, s->chain->count + 1, sizeof(*s->chain->entries));
-	s->chain->entries[s->chain->count++] = entry;
 	return 0;
 }
 
-static int read_repo(const char *dir, const char *agent, const char *prefix,
-		     struct chain *chain, struct error *err)
+static int read_repo(const char *dir, const char *agent, struct chain *chain, struct error *err)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
-	struct scan scan = {.chain = chain, .agent = agent, .prefix = prefix, .err = err};
+	struct scan scan = {.chain = chain, .agent = agent, .err = err};
 	int r = repo_open(dir, &repo, err);
 
 	if (r < 0)
 		return r;
 	scan.repo = repo;
-	return refs_scan(dir, prefix, on_ref, &scan, err);
+	return refs_scan(dir, "refs/tags/", on_ref, &scan, err);
+}
+
+static int on_kept_tag(const char *name, const char *oid, const struct tag *tag, void *data)
+{
+	struct scan *s = data;
+
+	add(s->chain, s->agent, name, oid, tag);
+	return 0;
+}
+
+static int on_purged(const char *name, const char *oid, void *data)
+{
+	struct scan *s = data;
+
+	(void)oid;
+	s->agent = name + strlen("refs/skep/purged/");
+	return tagfile_each(s->repo, name, on_kept_tag, s, s->err);
+}
+
+static int read_purged(struct hive *hive, struct chain *chain, struct error *err)
+{
+	_cleanup_free_ char *dir = hive_meta_dir(hive);
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	struct scan scan = {.chain = chain, .err = err};
+	int r = repo_open(dir, &repo, err);
+
+	if (r < 0)
+		return r;
+	scan.repo = repo;
+	return refs_scan(dir, "refs/skep/purged/", on_purged, &scan, err);
 }
 
 static int read_applied(struct hive *hive, struct chain *chain, struct error *err)
@@ -85,7 +111,7 @@ static int read_applied(struct hive *hive, struct chain *chain, struct error *er
 		git = str_format("%s/.git", applied);
 		if (access(git, F_OK) < 0)
 			continue;
-		r = read_repo(applied, entry->d_name, "refs/tags/", chain, err);
+		r = read_repo(applied, entry->d_name, chain, err);
 		if (r < 0)
 			return r;
 	}
@@ -117,12 +143,11 @@ static void drop_copies(struct chain *chain)
 
 int chain_read(struct hive *hive, struct chain *ret, struct error *err)
 {
-	_cleanup_free_ char *meta = hive_meta_dir(hive);
 	struct chain chain = {};
 	int r = read_applied(hive, &chain, err);
 
 	if (r == 0)
-		r = read_repo(meta, NULL, "refs/skep/purged/", &chain, err);
+		r = read_purged(hive, &chain, err);
 	if (r < 0) {
 		chain_release(&chain);
 		return r;

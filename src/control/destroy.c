@@ -12,8 +12,7 @@
 #include "control/container.h"
 #include "control/event.h"
 #include "control/meta.h"
-#include "git/refs.h"
-#include "git/tag.h"
+#include "git/tagfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,46 +41,15 @@ static int cancel_proposals(struct op *op)
 	return 0;
 }
 
-struct copying {
-	struct hive *hive;
-	const char *agent;
-	struct repo *from, *to;
-	struct error *err;
-};
-
-/* Annotated tags are written again in meta, where their bytes (and so their ids) are the same;
- * their targets are not there. */
-static int copy_tag(const char *name, const char *oid, void *data)
-{
-	struct copying *c = data;
-	_cleanup_free_ char *ref =
-		str_format("refs/skep/purged/%s/%s", c->agent, name + strlen("refs/tags/"));
-	int r = tag_copy(c->from, oid, c->to, c->err);
-
-	if (r == -EINVAL)
-		return 0; /* a lightweight mark: not part of the chain */
-	if (r < 0)
-		return r;
-	r = refs_create(c->to, ref, oid, c->err);
-	return r == -EEXIST ? 0 : r;
-}
-
 static int keep_record(struct op *op)
 {
 	_cleanup_free_ char *applied = hive_applied_dir(op->hive, op->agent->settings.name);
 	_cleanup_free_ char *meta = hive_meta_dir(op->hive);
-	_cleanup_(repo_freep) struct repo *from = NULL, *to = NULL;
-	struct copying copying = {.hive = op->hive,
-				  .agent = op->agent->settings.name,
-				  .err = &op->err};
-	int r;
+	_cleanup_free_ char *ref = str_format("refs/skep/purged/%s", op->agent->settings.name);
+	_cleanup_(repo_freep) struct repo *to = NULL;
+	int r = repo_open(meta, &to, &op->err);
 
-	if ((r = repo_open(applied, &from, &op->err)) < 0 ||
-	    (r = repo_open(meta, &to, &op->err)) < 0)
-		return r;
-	copying.from = from;
-	copying.to = to;
-	return refs_scan(applied, "refs/tags/", copy_tag, &copying, &op->err);
+	return r < 0 ? r : tagfile_keep(applied, to, ref, op->hive->wall_s(), &op->err);
 }
 
 static int remove_applied(struct op *op)

@@ -10,6 +10,7 @@
 #include "control/meta.h"
 #include "git/refs.h"
 #include "git/tag.h"
+#include "git/tagfile.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -155,25 +156,24 @@ static int scan_agents(struct hive *hive, struct error *err)
 
 /* Tags of purged agents were kept in meta: their numbers and their place in the chain stay
  * taken. */
-static int on_purged(const char *name, const char *oid, void *data)
+static int on_purged_tag(const char *name, const char *oid, const struct tag *tag, void *data)
 {
-	static const char prefix[] = "refs/skep/purged/";
 	struct scan *s = data;
-	const char *slash = strchr(name + sizeof(prefix) - 1, '/');
-	_cleanup_free_ char *ref = NULL;
 	enum proposal_state state;
-	struct tag tag;
 	int64_t id;
-	int r = tag_read(s->repo, oid, &tag, s->err);
 
-	if (r < 0)
-		return r;
-	take_chain(s->hive, buf_str(&tag.message), oid);
-	tag_release(&tag);
-	ref = slash ? str_format("refs/tags/%s", slash + 1) : NULL;
-	if (ref && proposal_parse_ref(ref, &state, &id) == 0 && id > s->hive->last_id)
+	take_chain(s->hive, buf_str(&tag->message), oid);
+	if (proposal_parse_ref(name, &state, &id) == 0 && id > s->hive->last_id)
 		s->hive->last_id = id;
 	return 0;
+}
+
+static int on_purged(const char *name, const char *oid, void *data)
+{
+	struct scan *s = data;
+
+	(void)oid;
+	return tagfile_each(s->repo, name, on_purged_tag, s, s->err);
 }
 
 static int scan_purged(struct hive *hive, struct error *err)

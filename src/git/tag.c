@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_MESSAGE (1u << 20)
@@ -89,63 +90,66 @@ int tag_create(struct repo *repo, const char *name, const char *target, const ch
 	return 0;
 }
 
+/* Takes the rest of a header line "key value"; at moves past it. */
+static int take_line(const char **at, const char *key, char *ret, size_t size)
+{
+	const char *end = strchr(*at, '\n');
+	size_t n = strlen(key);
+
+	if (!end || strncmp(*at, key, n) != 0 || (*at)[n] != ' ')
+		return -EINVAL;
+	*at += n + 1;
+	if ((size_t)(end - *at) >= size)
+		return -EINVAL;
+	memcpy(ret, *at, (size_t)(end - *at));
+	ret[end - *at] = '\0';
+	*at = end + 1;
+	return 0;
+}
+
+int tag_parse(const char *data, size_t size, struct tag *ret, struct error *err)
+{
+	struct tag tag = {};
+	char type[16], tagger[512];
+	const char *at = data, *time;
+
+	if (memchr(data, '\0', size) ||
+	    take_line(&at, "object", tag.target, sizeof(tag.target)) < 0 ||
+	    !oid_is_valid(tag.target) || take_line(&at, "type", type, sizeof(type)) < 0 ||
+	    take_line(&at, "tag", tag.name, sizeof(tag.name)) < 0 ||
+	    take_line(&at, "tagger", tagger, sizeof(tagger)) < 0 || *at != '\n')
+		return error_set(err, EINVAL, "not a tag object as we write them");
+	time = strstr(tagger, "> ");
+	tag.wall_s = time ? strtoll(time + 2, NULL, 10) : 0;
+	buf_add_str(&tag.message, at + 1);
+	*ret = tag;
+	return 0;
+}
+
 int tag_read(struct repo *repo, const char *oid, struct tag *ret, struct error *err)
 {
-	_cleanup_(git_object_freep) git_object *object = NULL;
-	const git_signature *tagger;
-	const git_tag *tag;
-	const char *message;
+	_cleanup_(git_odb_freep) git_odb *odb = NULL;
+	_cleanup_(git_odb_object_freep) git_odb_object *object = NULL;
 	git_oid id;
 	int r = oid_to_git(&id, oid, err);
 
 	if (r < 0)
 		return r;
-	r = git_object_lookup(&object, repo->git, &id, GIT_OBJECT_ANY);
+	r = git_repository_odb(&odb, repo->git);
+	if (r == 0)
+		r = git_odb_read(&object, odb, &id);
 	if (r == GIT_ENOTFOUND)
 		return error_set(err, ENOENT, "no object %s in '%s'", oid, repo->dir);
 	if (r < 0)
 		return git_fail(r, err, "cannot read object %s", oid);
-	if (git_object_type(object) != GIT_OBJECT_TAG)
+	if (git_odb_object_type(object) != GIT_OBJECT_TAG)
 		return error_set(err, EINVAL, "object %s is a %s, not a tag", oid,
-				 git_object_type2string(git_object_type(object)));
-	tag = (const git_tag *)object;
-	if (strlen(git_tag_name(tag)) >= sizeof(ret->name))
-		return error_set(err, EINVAL, "the name of tag %s is too long", oid);
-	tagger = git_tag_tagger(tag);
-	message = git_tag_message(tag);
-	*ret = (struct tag){.wall_s = tagger ? tagger->when.time : 0};
-	oid_from_git(ret->target, git_tag_target_id(tag));
-	snprintf(ret->name, sizeof(ret->name), "%s", git_tag_name(tag));
-	buf_add_str(&ret->message, message ? message : "");
-	return 0;
+				 git_object_type2string(git_odb_object_type(object)));
+	r = tag_parse(git_odb_object_data(object), git_odb_object_size(object), ret, err);
+	return r < 0 ? error_prefix(err, "object %s", oid) : 0;
 }
 
 void tag_release(struct tag *tag)
 {
 	buf_release(&tag->message);
-}
-
-int tag_copy(struct repo *from, const char *oid, struct repo *to, struct error *err)
-{
-	_cleanup_(git_odb_freep) git_odb *source = NULL, *target = NULL;
-	_cleanup_(git_odb_object_freep) git_odb_object *object = NULL;
-	git_oid id, written;
-	int r = oid_to_git(&id, oid, err);
-
-	if (r < 0)
-		return r;
-	r = git_repository_odb(&source, from->git);
-	if (r == 0)
-		r = git_repository_odb(&target, to->git);
-	if (r == 0)
-		r = git_odb_read(&object, source, &id);
-	if (r < 0)
-		return git_fail(r, err, "cannot read tag %s", oid);
-	if (git_odb_object_type(object) != GIT_OBJECT_TAG)
-		return error_set(err, EINVAL, "object %s is not a tag", oid);
-	r = git_odb_write(&written, target, git_odb_object_data(object),
-			  git_odb_object_size(object), GIT_OBJECT_TAG);
-	if (r < 0)
-		return git_fail(r, err, "cannot copy tag %s", oid);
-	return 0;
 }

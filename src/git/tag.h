@@ -32,9 +32,5 @@ struct tag {
 int tag_read(struct repo *repo, const char *oid, struct tag *ret, struct error *err);
 void tag_release(struct tag *tag);
 
-/*
- * Writes the tag object of one repository into another, byte for byte, so that its id stays;
- * its target need not be there and no reference is made. -EINVAL when the id names something
- * else.
- */
-int tag_copy(struct repo *from, const char *oid, struct repo *to, struct error *err);
+/* The same from a tag object's bytes (NUL-terminated, as libgit2 and struct buf keep them). */
+int tag_parse(const char *data, size_t size, struct tag *ret, struct error *err);

@@ -118,40 +118,12 @@ static void test_killed_writer(void **state)
 	assert_int_equal(run_git(f, "fsck --strict"), 0);
 }
 
-/* A tag keeps its id in a repository that has nothing of what it is for; references to it can
- * be packed. */
-static void test_copy(void **state)
-{
-	struct fixture *f = *state;
-	_cleanup_free_ char *dir = str_format("%s/other", f->top);
-	_cleanup_(repo_freep) struct repo *other = NULL;
-	char blob[OID_HEX_SIZE], oid[OID_HEX_SIZE], got[OID_HEX_SIZE];
-	struct error err = {};
-	struct tag tag;
-
-	put_object(f, GIT_OBJECT_BLOB, "x", 1, blob);
-	expect_ok(tag_create(f->repo, "denied/1", blob, "why\n", WALL, oid, &err), &err);
-	expect_ok(repo_create(dir, &err), &err);
-	expect_ok(repo_open(dir, &other, &err), &err);
-	for (int again = 0; again < 2; again++)
-		expect_ok(tag_copy(f->repo, oid, other, &err), &err);
-	expect_ok(refs_create(other, "refs/skep/purged/a/denied/1", oid, &err), &err);
-	expect_ok(refs_pack(other, &err), &err);
-	expect_ok(refs_read(other, "refs/skep/purged/a/denied/1", got, &err), &err);
-	expect_ok(tag_read(other, got, &tag, &err), &err);
-	assert_string_equal(buf_str(&tag.message), "why\n");
-	assert_string_equal(tag.target, blob);
-	tag_release(&tag);
-	expect_error(tag_copy(f->repo, blob, other, &err), EINVAL, "not a tag", &err);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_byte_exact, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_refused, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_copy, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_killed_writer, fixture_setup,
 						fixture_teardown),
 	};
