@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #define NEW_PREFIX ".new-"
-#define LOCK_PREFIX ".#" /* nspawn's lock beside a root it runs */
 #define SYSTEMS_FILE ".systems"
 #define ENVIRONMENT_DIR "etc/systemd/system.conf.d"
 #define ENVIRONMENT_FILE "10-skep.conf"
@@ -172,7 +171,7 @@ static int sweep(int fd, const char *keep, const char *keep_too, const char *pre
 
 		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
 		    strcmp(name, SYSTEMS_FILE) == 0 ||
-		    strncmp(name, LOCK_PREFIX, strlen(LOCK_PREFIX)) == 0)
+		    strncmp(name, ROOT_LOCK_PREFIX, strlen(ROOT_LOCK_PREFIX)) == 0)
 			continue;
 		if (strncmp(name, prefix, strlen(prefix)) != 0 || strcmp(name, keep) == 0 ||
 		    strcmp(name, keep_too) == 0)

@@ -10,6 +10,9 @@
 
 #include <stdbool.h>
 
+/* nspawn's lock file beside a root that it runs begins so. */
+#define ROOT_LOCK_PREFIX ".#"
+
 /* The root's directory; the caller frees it. */
 char *root_path(const struct place *place, const char *agent, const char *system);
 

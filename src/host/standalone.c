@@ -16,6 +16,7 @@
 #include "host/notify.h"
 #include "host/proc.h"
 #include "host/record.h"
+#include "host/roots.h"
 #include "host/run.h"
 
 #include <errno.h>
@@ -62,6 +63,7 @@ static int clear(const struct place *place, const char *agent, const struct reco
 {
 	const struct proc_id ids[] = {record->leader, record->nspawn};
 	_cleanup_free_ char *layers = exec_path(place, agent, "layers");
+	_cleanup_free_ char *roots = str_format("roots/%s", agent);
 	_cleanup_cgroups_ struct cgroups cgroups = {};
 	int r = find_cgroups(place, agent, record, &cgroups, err);
 
@@ -72,8 +74,11 @@ static int clear(const struct place *place, const char *agent, const struct reco
 	if (r == 0)
 		r = cgroups_destroy(&cgroups, KILL_MS, err);
 	if (r == 0 && rmdir(layers) < 0 && errno != ENOENT)
-		r = error_set_errno(err, errno, "cannot remove '%s'", layers);
-	return r;
+		return error_set_errno(err, errno, "cannot remove '%s'", layers);
+	/* A killed nspawn leaves the lock file of its root. */
+	if (r == 0)
+		r = place_sweep(place->state, roots, ROOT_LOCK_PREFIX, err);
+	return r == -ENOENT ? 0 : r;
 }
 
 /* A record, or an empty one where there is none. */
