@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define LOG_LINES_MAX 100000
+#define TIMEOUT_MAX_S 600
 #define TERMINAL_MAX 2000 /* rows or columns */
 
 #ifdef SKEP_SANITIZE
@@ -86,9 +87,13 @@ static int exec_here(struct verb_request *request, json_t *answer, struct error 
 	struct inside_command command = {};
 	struct inside_exit end;
 	const char *agent;
+	int64_t timeout_s = 0;
 	pid_t leader;
 	int r = json_get_str(request->arguments, "agent", true, &agent, err);
 
+	if (r >= 0)
+		r = json_get_int(request->arguments, "timeout_s", false, 1, TIMEOUT_MAX_S,
+				 &timeout_s, err);
 	if (r >= 0)
 		r = get_strings(request->arguments, "argv", &argv, err);
 	if (r >= 0)
@@ -109,6 +114,7 @@ static int exec_here(struct verb_request *request, json_t *answer, struct error 
 	bound_memory();
 	command.argv = argv;
 	command.env = env;
+	command.timeout_ms = timeout_s * 1000;
 	r = inside_run(leader, &command, request->fds, request->stop_fd, &end, err);
 	if (r < 0)
 		return r;

@@ -80,3 +80,62 @@ int agent_write_spec(const struct place *place, const struct container_spec *spe
 	json_decref(object);
 	return file_write_atomic(AT_FDCWD, path, line, strlen(line), 0600, err);
 }
+
+int agent_each(const struct place *place,
+	       int (*fn)(const char *agent, void *data, struct error *err), void *data,
+	       struct error *err)
+{
+	static const char ending[] = ".json";
+	int fd = place_open(place->runtime, "spec", err);
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir)
+		return fd < 0 ? fd : error_set_errno(err, errno, "cannot list containers");
+	while (errno = 0, (entry = readdir(dir))) {
+		size_t size = strlen(entry->d_name);
+		int r;
+
+		if (size <= strlen(ending) ||
+		    strcmp(entry->d_name + size - strlen(ending), ending) != 0)
+			continue;
+		entry->d_name[size - strlen(ending)] = '\0';
+		if (name_check(entry->d_name, NULL) < 0)
+			continue;
+		r = fn(entry->d_name, data, err);
+		if (r < 0)
+			return r;
+	}
+	return errno ? error_set_errno(err, errno, "cannot list containers") : 0;
+}
+
+struct range_check {
+	const struct place *place;
+	const struct container_spec *spec;
+};
+
+static int check_range(const char *agent, void *data, struct error *err)
+{
+	const struct range_check *check = data;
+	struct container_spec other = {};
+	int r;
+
+	if (strcmp(agent, check->spec->agent) == 0)
+		return 0;
+	r = agent_read_spec(check->place, agent, &other, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (other.uid_base == check->spec->uid_base)
+		r = error_set(err, EEXIST, "'uid_base' %u is that of '%s'",
+			      (unsigned)other.uid_base, agent);
+	spec_release(&other);
+	return r;
+}
+
+int agent_check_range(const struct place *place, const struct container_spec *spec,
+		      struct error *err)
+{
+	struct range_check check = {place, spec};
+
+	return agent_each(place, check_range, &check, err);
+}

@@ -18,3 +18,13 @@ int agent_read_spec(const struct place *place, const char *agent, struct contain
 		    struct error *err);
 int agent_write_spec(const struct place *place, const struct container_spec *spec,
 		     struct error *err);
+
+/* Calls fn for every agent that has a specification; it stops at the first that fails. */
+int agent_each(const struct place *place,
+	       int (*fn)(const char *agent, void *data, struct error *err), void *data,
+	       struct error *err);
+
+/* -EEXIST when the id range of a specification is another agent's: the two could reach each
+ * other's files. */
+int agent_check_range(const struct place *place, const struct container_spec *spec,
+		      struct error *err);

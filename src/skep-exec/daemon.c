@@ -316,9 +316,10 @@ int daemon_run(const struct options *options, struct error *err)
 	if (r < 0)
 		return r;
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* On skepd's terminal both hear of Ctrl-C; skepd still needs us to stop what runs. */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
 	r = loop_signal(d.loop, SIGTERM, on_stop, &d);
-	if (r == 0)
-		r = loop_signal(d.loop, SIGINT, on_stop, &d);
 	if (r == 0)
 		r = loop_signal(d.loop, SIGCHLD, on_child, &d);
 	if (r < 0)

@@ -114,6 +114,8 @@ static int make_ready(const struct place *place, const struct container_spec *sp
 	int r = place_make(place, err);
 
 	if (r == 0)
+		r = agent_check_range(place, spec, err);
+	if (r == 0)
 		r = agent_make(place, spec->agent, spec->uid_base, err);
 	return r < 0 ? r : root_prepare(place, spec, NULL, err);
 }
@@ -294,44 +296,30 @@ static int put_state(struct verb_request *request, const char *agent, json_t *ro
 	return 0;
 }
 
-static int inspect_all(struct verb_request *request, json_t *rows, struct error *err)
+struct listing {
+	struct verb_request *request;
+	json_t *rows;
+};
+
+static int add_row(const char *agent, void *data, struct error *err)
 {
-	static const char ending[] = ".json";
-	int fd = place_open(request->place->runtime, "spec", err);
-	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	const struct listing *listing = data;
+	json_t *row = json_object();
 
-	if (!dir)
-		return fd < 0 ? fd : error_set_errno(err, errno, "cannot list containers");
-	while (errno = 0, (entry = readdir(dir))) {
-		size_t size = strlen(entry->d_name);
-		json_t *row;
-		int r;
-
-		if (size <= strlen(ending) ||
-		    strcmp(entry->d_name + size - strlen(ending), ending))
-			continue;
-		entry->d_name[size - strlen(ending)] = '\0';
-		if (name_check(entry->d_name, NULL) < 0)
-			continue;
-		row = json_object();
-		json_array_append_new(rows, row);
-		r = put_state(request, entry->d_name, row, err);
-		if (r < 0)
-			return r;
-	}
-	return errno ? error_set_errno(err, errno, "cannot list containers") : 0;
+	json_array_append_new(listing->rows, row);
+	return put_state(listing->request, agent, row, err);
 }
 
 int verb_inspect(struct verb_request *request, json_t *answer, struct error *err)
 {
 	const char *agent = agent_of(request);
 	json_t *rows = json_array(), *row;
+	struct listing listing = {request, rows};
 	int r;
 
 	json_object_set_new(answer, "agents", rows);
 	if (!agent)
-		return inspect_all(request, rows, err);
+		return agent_each(request->place, add_row, &listing, err);
 	row = json_object();
 	json_array_append_new(rows, row);
 	r = put_state(request, agent, row, err);

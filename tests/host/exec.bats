@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # skep-exec and containers without systemd as PID 1: every verb against real containers.
-# shellcheck disable=SC2016 # what is quoted is for the shell inside
+# shellcheck disable=SC2016,SC2086 # what is quoted is for the shell inside; ids are digits
 
 load lib/common
 load lib/exec
@@ -52,7 +52,6 @@ nothing_left_of() {
 }
 
 @test "every verb refuses bad arguments and names the field" {
-	local system=$S1
 	refused "no such verb" rm '{}'
 	refused "no such verb" settle '{"agent":"alice","exit":"","clean":true}'
 	refused "'extra'" hello '{"extra":1}'
@@ -65,6 +64,8 @@ nothing_left_of() {
 	refused "'owner'" seed '{"agent":"alice","owner":0,"files":[],"url":"/x"}'
 	refused "'files'" seed '{"agent":"alice","owner":1310720,"files":{},"url":"/x"}'
 	refused "'url'" seed '{"agent":"alice","owner":1310720,"files":[],"url":"a\nb"}'
+	refused "'time'" seed '{"agent":"alice","owner":1310720,"files":[],"url":"/x","time":-1}'
+	refused "'paused'" pause '{"agent":"alice","paused":"yes"}'
 	refused "'owner'" remote '{"agent":"alice","url":"/x"}'
 	refused "'owner'" export '{"agent":"alice","owner":1310721}'
 	refused "'commit'" build '{"agent":"alice","commit":"HEAD","tree":"'$S1'"}'
@@ -146,6 +147,10 @@ nothing_left_of() {
 @test "/run/hive can be read and nothing else, the client runs" {
 	running alice
 	contains "$(run_in alice ls /run/hive)" agent.sock
+	ask pause '{"agent":"alice","paused":true}'
+	run_in alice test -e /run/hive/paused
+	ask pause '{"agent":"alice","paused":false}'
+	fails run_in alice test -e /run/hive/paused
 	fails run_in alice touch /run/hive/x
 	fails run_in alice rm -f /run/hive/agent.sock
 	fails run_in alice mount -o remount,bind,rw /run/hive
@@ -228,6 +233,8 @@ nothing_left_of() {
 	status=0
 	ask exec '{"agent":"alice","argv":["sleep","infinity"]}' 9< /dev/null > "$HIVE/out" || status=$?
 	[ $status -ge 125 ]
+	fails run_in alice pgrep -x sleep
+	refused "longer than" exec '{"agent":"alice","argv":["sleep","infinity"],"timeout_s":1}'
 	fails run_in alice pgrep -x sleep
 	rm "$HIVE/control"
 }
@@ -382,7 +389,7 @@ nothing_left_of() {
 
 @test "seed makes a repository of its owner, once; a half made one is made anew" {
 	mkdir -p "$STATE/proposed/.new-alice/junk"
-	args=$(jq -nc --argjson owner $MANAGER_BASE '{agent: "alice", owner: $owner, url: "/applied/alice/.git", files: [
+	args=$(jq -nc --argjson owner $MANAGER_BASE '{agent: "alice", owner: $owner, url: "/applied/alice/.git", time: 1700000000, files: [
 		{path: "agent.json", data: "{}\n"}, {path: "rootfs/etc/motd", data: "hi\n"},
 		{path: "run.sh", data: "#!/bin/sh\n", executable: true}]}')
 	equal true "$(ask seed "$args" | jq .seeded)"
@@ -405,7 +412,7 @@ nothing_left_of() {
 	ln -s "$HIVE/elsewhere" "$STATE/proposed/carol"
 	refused "carol" export "{\"agent\":\"carol\",\"owner\":$MANAGER_BASE}"
 	refused "carol" remote "{\"agent\":\"carol\",\"owner\":$MANAGER_BASE,\"url\":\"/x\"}"
-	refused "carol" seed "{\"agent\":\"carol\",\"owner\":$MANAGER_BASE,\"url\":\"/x\",\"files\":[]}"
+	refused "carol" seed "{\"agent\":\"carol\",\"owner\":$MANAGER_BASE,\"url\":\"/x\",\"files\":[],\"time\":1}"
 	refused "belongs to uid" export "{\"agent\":\"alice\",\"owner\":$BASE}"
 	ask purge '{"agent":"carol"}'
 	fails test -L "$STATE/proposed/carol"
@@ -414,20 +421,20 @@ nothing_left_of() {
 
 @test "build makes a system of a commit's tree, root's and read-only, and takes it again" {
 	local repo=$STATE/applied/alice
-	mkdir -p "$repo/.git" "$HIVE/work/rootfs/etc"
+	mkdir -p "$repo/.git" "$HIVE/tree/rootfs/etc"
 	install -d -o $SKEP_UID -g $BUILD_UID -m 2750 "$STATE/applied"
 	git init -q --bare "$repo/.git"
-	echo built > "$HIVE/work/rootfs/etc/system"
-	ln -s /etc/system "$HIVE/work/rootfs/etc/link"
-	echo '{"description":"a test"}' > "$HIVE/work/agent.json"
-	git -C "$HIVE/work" init -q
-	git -C "$HIVE/work" add -A
-	git -C "$HIVE/work" -c user.name=t -c user.email=t@t commit -qm one
-	git -C "$HIVE/work" push -q "$repo/.git" HEAD:refs/heads/main
+	echo built > "$HIVE/tree/rootfs/etc/system"
+	ln -s /etc/system "$HIVE/tree/rootfs/etc/link"
+	echo '{"description":"a test"}' > "$HIVE/tree/agent.json"
+	git -C "$HIVE/tree" init -q
+	git -C "$HIVE/tree" add -A
+	git -C "$HIVE/tree" -c user.name=t -c user.email=t@t commit -qm one
+	git -C "$HIVE/tree" push -q "$repo/.git" HEAD:refs/heads/main
 	chown -R $SKEP_UID:$BUILD_UID "$STATE/applied"
 	chmod -R g+rX,o= "$STATE/applied"
-	commit=$(git -C "$HIVE/work" rev-parse HEAD)
-	tree=$(git -C "$HIVE/work" rev-parse 'HEAD^{tree}')
+	commit=$(git -C "$HIVE/tree" rev-parse HEAD)
+	tree=$(git -C "$HIVE/tree" rev-parse 'HEAD^{tree}')
 	args="{\"agent\":\"alice\",\"commit\":\"$commit\",\"tree\":\"$tree\"}"
 	answer=$(ask build "$args" | tail -n 1)
 	equal "$tree null" "$(jq -r '"\(.system) \(.reused)"' <<< "$answer")"
@@ -470,6 +477,32 @@ nothing_left_of() {
 	equal lo "$(run_in alice ls /sys/class/net | xargs)"
 	run_in alice python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 81)); s.listen(); socket.create_connection(("127.0.0.1", 81))'
 	up alice > /dev/null
+}
+
+@test "an id range belongs to one agent" {
+	running alice
+	refused alice start "$(spec bob $S1)"
+	fails test -e "$RUNTIME/spec/bob.json"
+	fails test -e "$STATE/roots/bob"
+}
+
+@test "killed in the middle of a start, the next start is as good as any" {
+	local delay job
+	for delay in 0.02 0.1 0.3 0.8; do
+		ask stop '{"agent":"alice"}'
+		rm -rf "$STATE/roots/alice"
+		ask start "$(spec alice $S1)" > "$HIVE/out" 2>&1 &
+		job=$!
+		sleep $delay # where it is then does not matter
+		kill -KILL "$(< "$HIVE/pid")"
+		wait $job || true
+		exec_up
+		ask stop '{"agent":"alice"}'
+		fails grep -rqs "$STATE/roots/alice/" /proc/[0-9]*/cmdline
+		equal running "$(ask start "$(spec alice $S1)" | jq -r .boot_state)"
+		equal "running $S1" "$(row alice '"\(.state) \(.system)"')"
+	done
+	equal '' "$(find "$STATE/roots/alice" -maxdepth 1 -name '.new-*')"
 }
 
 @test "standalone: at the end of its connection skep-exec ends, containers stay" {
