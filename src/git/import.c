@@ -13,7 +13,7 @@
 
 const struct import_limits import_limits_default = {
 	.max_blob_bytes = IMPORT_MAX_BLOB_BYTES,
-	.max_new_bytes = 64 * MIB,
+	.max_new_bytes = 32 * MIB,
 	.max_commit_bytes = MIB,
 	.max_new_objects = 20000,
 	.max_new_commits = 10000,

@@ -278,8 +278,12 @@ int import_walk(struct import_job *job, const git_oid *tip, struct error *err)
 
 	r = want_root(&w, tip->id, GIT_OBJECT_COMMIT, err);
 	while (r == 0 && received < w.count) {
-		for (; asked < w.count && asked - received < READER_MAX_OUTSTANDING; asked++)
-			reader_client_ask_object(&job->reader, w.wants[asked].id.id);
+		/* by halves, so that questions travel together and neither side wakes for each
+		 * one */
+		if (asked - received <= READER_MAX_OUTSTANDING / 2)
+			for (; asked < w.count && asked - received < READER_MAX_OUTSTANDING;
+			     asked++)
+				reader_client_ask_object(&job->reader, w.wants[asked].id.id);
 		r = import_check_time(job, err);
 		if (r == 0)
 			r = receive(&w, (uint32_t)received++, err);

@@ -44,23 +44,24 @@ static int answer(int fd, enum reader_status status, git_object_t type, const vo
 {
 	unsigned char head[READER_ANSWER_SIZE];
 	struct iovec parts[2] = {{head, sizeof(head)}, {(void *)data, size}};
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = size > 0 ? 2 : 1};
 
 	reader_pack_answer(head, status, (unsigned char)type, size);
-	while (parts[0].iov_len + parts[1].iov_len > 0) {
+	while (message.msg_iovlen > 0) {
 		ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
-		for (size_t i = 0; i < 2; i++) {
-			size_t taken =
-				(size_t)n < parts[i].iov_len ? (size_t)n : parts[i].iov_len;
-
-			parts[i].iov_base = (char *)parts[i].iov_base + taken;
-			parts[i].iov_len -= taken;
-			n -= (ssize_t)taken;
+		while (message.msg_iovlen > 0 && (size_t)n >= message.msg_iov->iov_len) {
+			n -= (ssize_t)message.msg_iov->iov_len;
+			message.msg_iov++;
+			message.msg_iovlen--;
+		}
+		if (message.msg_iovlen > 0) {
+			message.msg_iov->iov_base = (char *)message.msg_iov->iov_base + n;
+			message.msg_iov->iov_len -= (size_t)n;
 		}
 	}
 	return 0;

@@ -102,20 +102,21 @@ static int receive(struct reader_client *client, void *data, size_t size, size_t
 		   struct error *err)
 {
 	for (;;) {
-		ssize_t n;
-		int r = wait_for(client, POLLIN, err);
+		ssize_t n = recv(client->fd, data, size, MSG_DONTWAIT);
+		int r = 0;
 
-		if (r < 0)
-			return r;
-		n = recv(client->fd, data, size, MSG_DONTWAIT);
 		if (n > 0) {
 			*ret = (size_t)n;
 			return 0;
 		}
 		if (n == 0 || errno == ECONNRESET)
 			return gone(err);
-		if (errno != EAGAIN && errno != EINTR)
-			return error_set_errno(err, errno, "cannot hear the reader");
+		if (errno == EAGAIN)
+			r = wait_for(client, POLLIN, err);
+		else if (errno != EINTR)
+			r = error_set_errno(err, errno, "cannot hear the reader");
+		if (r < 0)
+			return r;
 	}
 }
 
