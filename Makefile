@@ -110,12 +110,13 @@ $(BUILD)/templates:
 # Unit tests: one program per file, linked with every layer its own layer may use.
 TEST_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
 TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(TEST_SOURCES))
+TEST_ARCHIVES = $(BUILD)/libcorpus.a $(call archives,control host nix git wire model base)
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libgit2 libutf8proc libsystemd jansson libevent_core)
 
-$(BUILD)/unit/%: tests/unit/%.c $(call archives,control host nix git wire model base) $(BUILD)/flags
+$(BUILD)/unit/%: tests/unit/%.c $(TEST_ARCHIVES) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(call archives,control host nix git wire model base) $(TEST_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -Itests -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(TEST_ARCHIVES) $(TEST_LIBS)
 
 # The client's tests have its own logic to link with, and a daemon that answers from a table.
 $(BUILD)/libskep.a: $(filter-out %/main.o,$(call objects,skep))
@@ -133,13 +134,23 @@ $(filter $(BUILD)/unit/skep/%,$(TESTS)): $(BUILD)/unit/skep/%: tests/unit/skep/%
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter %.o %.a,$^) -lcmocka -ljansson
 
+# The corpus of hostile repositories, which unit and host tests share.
+$(BUILD)/corpus/%.o: tests/corpus/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP -c -o $@ $<
+
+$(BUILD)/libcorpus.a: $(patsubst tests/corpus/%.c,$(BUILD)/corpus/%.o,$(sort $(wildcard tests/corpus/*.c)))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
 # Programs that host tests call.
 HELPERS := $(patsubst tests/helpers/%.c,$(BUILD)/helpers/%,$(sort $(wildcard tests/helpers/*.c)))
 
-$(BUILD)/helpers/%: tests/helpers/%.c $(call archives,control host nix git wire model base) $(BUILD)/flags
+$(BUILD)/helpers/%: tests/helpers/%.c $(TEST_ARCHIVES) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,HELPER,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(call archives,control host nix git wire model base) $(TEST_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(TEST_ARCHIVES) $(TEST_LIBS)
 
 # Checks. tests/run runs them and counts; its last line is "N passed, N failed".
 check: all $(TESTS) $(HELPERS) ## lint, unit tests and host tests (as root)
