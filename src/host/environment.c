@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 
+/* What systemd gives its services, and where a container finds the client. */
+#define SEARCH_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/hive/bin"
+
 /* Quoted as one word; '%' would begin a specifier. spec_parse() let no control characters pass.
  */
 static void add(struct buf *out, const char *entry)
@@ -30,6 +33,7 @@ char *environment_render(const struct container_spec *spec)
 	struct buf out = {};
 
 	buf_add_str(&out, "[Manager]\n");
+	add(&out, "PATH=" SEARCH_PATH); /* the agent's own wish comes later and wins */
 	for (char **e = spec->env; e && *e; e++)
 		add(&out, *e);
 	add_own(&out, str_format("HIVE_PORT=%u", spec->port));

@@ -3,6 +3,10 @@
 #include "base/cleanup.h"
 #include "host/environment.h"
 
+#define SEARCH_PATH                                                                           \
+	"DefaultEnvironment=\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/" \
+	"bin:/run/hive/bin\"\n"
+
 static void test_quoting(void **state)
 {
 	char *env[] = {(char *)"PLAIN=x",
@@ -23,8 +27,7 @@ static void test_quoting(void **state)
 	_cleanup_free_ char *text = environment_render(&spec);
 
 	(void)state;
-	assert_string_equal(text, "[Manager]\n"
-				  "DefaultEnvironment=\"PLAIN=x\"\n"
+	assert_string_equal(text, "[Manager]\n" SEARCH_PATH "DefaultEnvironment=\"PLAIN=x\"\n"
 				  "DefaultEnvironment=\"QUOTES=say \\\"hi\\\" 'there'\"\n"
 				  "DefaultEnvironment=\"BACK=C:\\\\new\\\\table\"\n"
 				  "DefaultEnvironment=\"PERCENT=100%% %%n\"\n"
@@ -45,10 +48,10 @@ static void test_without_env(void **state)
 	_cleanup_free_ char *text = environment_render(&spec);
 
 	(void)state;
-	assert_string_equal(text, "[Manager]\n"
-				  "DefaultEnvironment=\"HIVE_PORT=1\"\n"
-				  "DefaultEnvironment=\"HIVE_LABEL=l\"\n"
-				  "DefaultEnvironment=\"HIVE_DASHBOARD_PORT=2\"\n");
+	assert_string_equal(text,
+			    "[Manager]\n" SEARCH_PATH "DefaultEnvironment=\"HIVE_PORT=1\"\n"
+			    "DefaultEnvironment=\"HIVE_LABEL=l\"\n"
+			    "DefaultEnvironment=\"HIVE_DASHBOARD_PORT=2\"\n");
 }
 
 int main(void)
