@@ -234,11 +234,12 @@ static void problem(json_t *problems, const char *format, ...)
 		json_array_append_new(problems, json_string(text));
 }
 
-static int64_t verify_lines(const struct buf *text, json_t *problems)
+/* How many lines there are; head receives the hash of the last one. */
+static int64_t verify_lines(const struct buf *text, char head[OID_HEX_SIZE], json_t *problems)
 {
-	char prev[OID_HEX_SIZE] = "none";
 	int64_t seq = 0;
 
+	snprintf(head, OID_HEX_SIZE, "none");
 	for (const char *at = buf_str(text), *end; (end = strchr(at, '\n')); at = end + 1) {
 		json_t *line = NULL;
 		const char *claimed;
@@ -248,7 +249,7 @@ static int64_t verify_lines(const struct buf *text, json_t *problems)
 			problem(problems, "log line %lld is not JSON", (long long)seq);
 		} else {
 			claimed = json_string_value(json_object_get(line, "prev"));
-			if (!claimed || strcmp(claimed, prev) != 0)
+			if (!claimed || strcmp(claimed, head) != 0)
 				problem(problems,
 					"log line %lld does not follow the line before it",
 					(long long)seq);
@@ -257,18 +258,19 @@ static int64_t verify_lines(const struct buf *text, json_t *problems)
 					(long long)seq);
 		}
 		json_decref(line);
-		hash_blob(at, (size_t)(end - at), prev);
+		hash_blob(at, (size_t)(end - at), head);
 	}
 	return seq;
 }
 
-static void verify_chain(const struct chain *chain, json_t *problems)
+static void verify_chain(const struct hive *hive, const struct chain *chain, json_t *problems)
 {
 	const char *prev = "none";
 
 	for (size_t i = 0; i < chain->count; i++) {
 		const struct chain_entry *e = &chain->entries[i];
 		_cleanup_free_ char *claimed = entry_get(e->message, "Skep-Prev", 0);
+		_cleanup_free_ char *agent = entry_get(e->message, "Skep-Agent", 0);
 
 		if (e->seq != (int64_t)i + 1) {
 			problem(problems,
@@ -281,29 +283,41 @@ static void verify_chain(const struct chain *chain, json_t *problems)
 			problem(problems,
 				"tag %s/%lld of '%s' does not follow the one before it",
 				proposal_tag_family(e->state), (long long)e->id, e->agent);
+		if (!e->is_named_so || !agent || strcmp(agent, e->agent) != 0)
+			problem(problems, "tag %s/%lld of '%s' was written under another name",
+				proposal_tag_family(e->state), (long long)e->id, e->agent);
 		prev = e->oid;
 	}
+	if (hive->chain_seq != (int64_t)chain->count)
+		problem(problems, "%lld tags are known, %zu are on disk",
+			(long long)hive->chain_seq, chain->count);
+	else if (chain->count > 0 && strcmp(hive->chain_head, prev) != 0)
+		problem(problems, "the newest tag is not the one that was written");
 }
 
 int audit_verify(struct hive *hive, json_t **ret, struct error *err)
 {
 	_cleanup_(chain_release) struct chain chain = {};
 	_cleanup_buf_ struct buf text = {};
+	char head[OID_HEX_SIZE];
+	struct error unreadable = {};
 	json_t *problems;
 	int64_t lines;
-	int r;
+	int r = read_all(hive, &text, err);
 
-	if ((r = read_all(hive, &text, err)) < 0 || (r = chain_read(hive, &chain, err)) < 0)
+	if (r < 0)
 		return r;
 	problems = json_array();
-	verify_chain(&chain, problems);
-	lines = verify_lines(&text, problems);
-	if (hive->chain_seq != (int64_t)chain.count)
-		problem(problems, "%lld tags are known, %zu are on disk",
-			(long long)hive->chain_seq, chain.count);
+	if (chain_read(hive, &chain, &unreadable) < 0)
+		problem(problems, "the tags cannot be read: %s", error_text(&unreadable));
+	else
+		verify_chain(hive, &chain, problems);
+	lines = verify_lines(&text, head, problems);
 	if (hive->audit && lines != hive->audit->seq)
 		problem(problems, "%lld log lines are known, %lld are on disk",
 			(long long)hive->audit->seq, (long long)lines);
+	else if (hive->audit && lines > 0 && strcmp(head, hive->audit->prev) != 0)
+		problem(problems, "the last log line is not the one that was written");
 	*ret = json_pack("{s:b,s:I,s:I,s:s,s:o}", "valid", json_array_size(problems) == 0,
 			 "entries", (json_int_t)chain.count, "lines", (json_int_t)lines, "head",
 			 hive->chain_head[0] ? hive->chain_head : "none", "problems", problems);

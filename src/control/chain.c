@@ -32,6 +32,7 @@ static void add(struct chain *chain, const char *agent, const char *ref, const c
 	memcpy(entry.target, tag->target, OID_HEX_SIZE);
 	snprintf(entry.agent, sizeof(entry.agent), "%s", agent);
 	entry.message = str_dup(buf_str(&tag->message));
+	entry.is_named_so = strcmp(tag->name, ref + strlen("refs/tags/")) == 0;
 	chain->entries = mem_grow(chain->entries, chain->count + 1, sizeof(*chain->entries));
 	chain->entries[chain->count++] = entry;
 }

@@ -9,6 +9,7 @@ struct chain_entry {
 	char agent[AGENT_NAME_MAX + 1];
 	char oid[OID_HEX_SIZE], target[OID_HEX_SIZE];
 	char *message;
+	bool is_named_so; /* the tag itself says what its reference does */
 };
 
 struct chain {

@@ -405,7 +405,7 @@ static void hive_do(json_t *answer)
 }
 
 /* The answer must be a refusal with this code. */
-static void hive_refused(json_t *answer, const char *code)
+static inline void hive_refused(json_t *answer, const char *code)
 {
 	const char *got = json_string_value(json_object_get(answer, "code"));
 
