@@ -31,6 +31,8 @@ void filter_text(void *state, const char *data, size_t size, struct buf *out)
 
 	buf_add(&joined, f->cut, f->n_cut);
 	buf_add(&joined, data, size);
+	if (joined.size == 0)
+		return;
 	cut = size > 0 ? cut_at_end(joined.data, joined.size) : 0;
 	memcpy(f->cut, joined.data + joined.size - cut, cut);
 	f->n_cut = cut;

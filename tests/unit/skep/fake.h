@@ -55,6 +55,7 @@ struct run {
 	bool on_terminal;     /* all three descriptors are one terminal of 24 by 80; everything
 				 comes in out */
 	bool no_reader;       /* its standard output is a pipe that nobody reads */
+	bool unprivileged;    /* not as root, where root runs the test */
 	const char *term;     /* TERM; "xterm" when NULL */
 	const char *variable; /* one more environment variable, "NAME=value" */
 	const char *cue;      /* once this is in out or err ... */

@@ -154,6 +154,25 @@ static void test_no_daemon(void **state)
 	run_release(&refused);
 }
 
+static void test_not_permitted(void **state)
+{
+	static const struct fake_rule rules[] = {{"status", "{\"version\":1,\"ok\":true}",
+						  NULL},
+						 {}};
+	struct fake *fake = fake_start(rules);
+	struct run run = {.unprivileged = true};
+
+	(void)state;
+	assert_int_equal(chmod(fake_path(fake), 0), 0);
+	run_skep(&run, SKEP(fake, "status"));
+	free(fake_stop(fake));
+	assert_int_equal(run.status, 4);
+	assert_non_null(strstr(buf_str(&run.err), "you may not use"));
+	assert_non_null(
+		strstr(buf_str(&run.err), "join the group skep-admin and log in again"));
+	run_release(&run);
+}
+
 /* Usage errors reach nobody: there is no daemon at that socket. */
 static void test_usage(void **state)
 {
@@ -253,13 +272,10 @@ static void test_broken_pipe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_codes),
-		cmocka_unit_test(test_hints_and_json),
-		cmocka_unit_test(test_strange_answers),
-		cmocka_unit_test(test_hang_up),
-		cmocka_unit_test(test_no_daemon),
-		cmocka_unit_test(test_usage),
-		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_codes),           cmocka_unit_test(test_hints_and_json),
+		cmocka_unit_test(test_strange_answers), cmocka_unit_test(test_hang_up),
+		cmocka_unit_test(test_no_daemon),       cmocka_unit_test(test_not_permitted),
+		cmocka_unit_test(test_usage),           cmocka_unit_test(test_help),
 		cmocka_unit_test(test_broken_pipe),
 	};
 

@@ -167,6 +167,27 @@ static void test_pager(void **state)
 	run_release(&whole);
 }
 
+/* Who leaves the pager before its end has seen enough; that is no failure. */
+static void test_pager_left_early(void **state)
+{
+	_cleanup_buf_ struct buf answer = {};
+	struct fake_rule log[] = {{"build_log", NULL, NULL}, {}};
+	struct run run = {.on_terminal = true, .cue = "line 7", .on_cue = quit_pager};
+	struct fake *fake;
+
+	(void)state;
+	buf_add_str(&answer, "{\"version\":1,\"ok\":true,\"log\":\"");
+	for (int i = 0; i < 100000; i++)
+		buf_addf(&answer, "line %d\\n", i);
+	buf_add_str(&answer, "\"}\n{\"version\":1,\"ok\":true,\"end\":true}");
+	log[0].answer = answer.data;
+	fake = fake_start(log);
+	run_skep(&run, SKEP(fake, "log", "3"));
+	free(fake_stop(fake));
+	assert_int_equal(run.status, 0);
+	run_release(&run);
+}
+
 static void use_pager(struct run *run)
 {
 	assert_true(write(run->terminal_fd, "!echo pwned-$((1+1))\r", 21) == 21);
@@ -188,9 +209,13 @@ static void test_pager_is_tame(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_widths), cmocka_unit_test(test_plain),
-		cmocka_unit_test(test_ages),   cmocka_unit_test(test_color),
-		cmocka_unit_test(test_pager),  cmocka_unit_test(test_pager_is_tame),
+		cmocka_unit_test(test_widths),
+		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_ages),
+		cmocka_unit_test(test_color),
+		cmocka_unit_test(test_pager),
+		cmocka_unit_test(test_pager_is_tame),
+		cmocka_unit_test(test_pager_left_early),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
