@@ -58,7 +58,7 @@ static int put_labels(json_t *request, const struct args *args, struct error *er
 
 	for (size_t i = 0; r == 0 && (label = args_get_nth(args, "label", i)); i++) {
 		_cleanup_free_ char *key = NULL;
-		const char *value;
+		const char *value = NULL;
 
 		r = split(label, "a label like team=red", &key, &value, err);
 		if (r == 0)
@@ -266,7 +266,7 @@ int cmd_set(struct cli *cli, struct error *err)
 
 	for (size_t i = 1; r == 0 && i < cli->args.n_words; i++) {
 		_cleanup_free_ char *key = NULL;
-		const char *value;
+		const char *value = NULL;
 
 		r = split(cli->args.words[i], "a setting like memory_max=2G", &key, &value,
 			  err);
