@@ -37,7 +37,7 @@ static void test_every_change_is_noticed(void **state)
 		"cd applied/alice/.git/refs/tags && cp denied/1 proposal/1",
 		/* the newest one replaced by one that says the same */
 		"cd applied/alice/.git && git cat-file tag denied/1 | sed s/no/yes/ | git "
-		"mktag > refs/tags/denied/1",
+		"mktag > new && mv new refs/tags/denied/1",
 		/* a byte of it */
 		"cd applied/alice/.git && f=objects/$(git rev-parse denied/1 | sed "
 		"'s,^..,&/,') && chmod u+w $f && "
