@@ -80,7 +80,7 @@ static int open_parent(const char *path, const char **ret_name, struct error *er
 
 static int write_file(const struct seed_file *file, struct stat *ret, struct error *err)
 {
-	const char *name = NULL;
+	const char *name = file->path;
 	_cleanup_close_ int dir_fd = open_parent(file->path, &name, err), fd = -1;
 	int r;
 

@@ -107,8 +107,8 @@ static int seed(struct error *err)
 	_cleanup_(json_decrefp) json_t *request = NULL;
 	_cleanup_free_ struct seed_file *files = NULL;
 	json_t *list = NULL;
-	const char *url;
-	int64_t wall_s;
+	const char *url = NULL;
+	int64_t wall_s = 0;
 	size_t n;
 	int r;
 
@@ -134,7 +134,7 @@ static int repair_remote(struct error *err)
 {
 	static const char *const keys[] = {"url", NULL};
 	_cleanup_(json_decrefp) json_t *request = NULL;
-	const char *url;
+	const char *url = NULL;
 	int r;
 
 	r = read_request(&request, err);
