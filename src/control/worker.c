@@ -21,6 +21,7 @@ struct worker {
 	void *data;
 	const char *what;
 	struct error export_error;
+	uint64_t export_call;
 	bool export_failed, export_ended, child_ended;
 	json_t *result;
 	struct error err;
@@ -57,6 +58,9 @@ static void on_child(const struct child_exit *exit, const struct buf *output, vo
 	char how[64];
 
 	w->child_ended = true;
+	if (!w->export_ended)
+		executor_cancel(w->hive->executor,
+				w->export_call); /* it may hang where we do not */
 	if (exit->timed_out) {
 		error_set(&w->err, ETIMEDOUT, "the %s took too long and was ended", w->what);
 	} else if (json_parse(buf_str(output), output->size, &answer, &w->err) < 0) {
@@ -99,7 +103,8 @@ static void on_exported(const json_t *answer, int *fds, size_t n_fds, const stru
 	(void)fds;
 	(void)n_fds;
 	w->export_ended = true;
-	if (!answer) {
+	/* one that was ended because the worker had ended tells nothing */
+	if (!answer && err->err != -ECANCELED) {
 		w->export_failed = true;
 		w->export_error = *err;
 	}
@@ -136,10 +141,10 @@ void worker_import(struct hive *hive, struct agent *agent, const char *wanted, c
 		(void)loop_timer(hive->loop, 0, on_failed_start, w);
 		return;
 	}
-	(void)executor_call(hive->executor, "export",
-			    json_pack("{s:s,s:I}", "agent", agent->settings.name, "owner",
-				      (json_int_t)hive_manager_uid()),
-			    &ends[0], 1, on_exported, w);
+	w->export_call = executor_call(hive->executor, "export",
+				       json_pack("{s:s,s:I}", "agent", agent->settings.name,
+						 "owner", (json_int_t)hive_manager_uid()),
+				       &ends[0], 1, on_exported, w);
 	start_child(w, argv, &(struct child_fd){.fd = ends[1], .target = READER_FD}, 1,
 		    hive->config->import_timeout_ms + 5000);
 	(void)close(ends[0]);

@@ -5,11 +5,12 @@ load lib/common
 left_behind() {
 	find /var/tmp /run /sys/fs/cgroup -maxdepth 3 -name 'skep-demo*' 2> /dev/null
 	pgrep -af 'skep-demo\.' || true
+	# a control group of a container that is gone (those of hives that run meanwhile have processes)
+	grep -l '^populated 0' /sys/fs/cgroup/skep-*/cgroup.events /sys/fs/cgroup/unified/skep-*/cgroup.events 2> /dev/null || true
 }
 
 @test "the demo shows a hive, decides three proposals, and leaves nothing behind" {
-	local before out
-	before=$(find /sys/fs/cgroup -maxdepth 2 -name 'skep-*' | sort)
+	local out
 	out=$(DEMO_ONCE=1 "$ROOT/share/demo/demo" "$BUILD" 2>&1) || {
 		echo "$out" >&2
 		return 1
@@ -21,7 +22,6 @@ left_behind() {
 	contains "$out" 'tags of bob: denied/2 deployed/0 proposal/2'
 	contains "$out" 'the record is whole'
 	equal '' "$(left_behind)"
-	equal "$before" "$(find /sys/fs/cgroup -maxdepth 2 -name 'skep-*' | sort)"
 }
 
 @test "Ctrl-C ends the demo and leaves nothing behind" {
