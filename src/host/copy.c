@@ -70,7 +70,9 @@ static int count(struct copy *copy, uint64_t bytes, const struct level *level, c
 			 (unsigned long long)copy->max_bytes);
 }
 
-static int copy_data(int from, int into, uint64_t size)
+/* Its buffer must not be in the frames of the recursion, where it would count once per level.
+ */
+__attribute__((noinline)) static int copy_data(int from, int into, uint64_t size)
 {
 	while (size > 0) {
 		ssize_t n = copy_file_range(from, NULL, into, NULL, size, 0);
@@ -138,8 +140,9 @@ static int copy_file(int from_fd, const char *from, int into_fd, const char *int
 	return r < 0 ? fail(level, into, r, "write", err) : 0;
 }
 
-static int copy_symlink(int from_fd, const char *from, int into_fd, const char *into,
-			struct copy *copy, const struct level *level, struct error *err)
+__attribute__((noinline)) static int copy_symlink(int from_fd, const char *from, int into_fd,
+						  const char *into, struct copy *copy,
+						  const struct level *level, struct error *err)
 {
 	char target[PATH_MAX];
 	ssize_t n = readlinkat(from_fd, from, target, sizeof(target) - 1);
