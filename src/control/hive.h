@@ -19,6 +19,7 @@
 struct op;
 struct audit;
 struct server;
+struct session;
 struct submission;
 struct events;
 
@@ -47,6 +48,7 @@ struct agent {
 	int listen_fd; /* its own socket; −1: none */
 	struct watch *listen_watch;
 	unsigned connections;
+	int64_t tokens, refilled_ms; /* requests it may still make on its socket */
 
 	struct op *ops; /* the running one first */
 	struct submission *submissions;
@@ -98,6 +100,7 @@ struct hive {
 	uint64_t last_op;
 	struct audit *audit;
 	struct server *server;
+	struct session *sessions; /* newest first */
 	struct events *events;
 	struct timer *expiry;
 

@@ -41,7 +41,6 @@ struct listener {
 struct server {
 	struct hive *hive;
 	struct listener *listeners;
-	struct session *sessions;
 	size_t n_sessions;
 	uint64_t last_id;
 };
@@ -61,17 +60,21 @@ static const struct conn_limits agent_limits = {
 
 /* ---- sessions ---- */
 
+/* A bucket per agent, however many connections it opens. */
 static bool take_token(struct session *s)
 {
-	int64_t now = clock_boot_ms(), more = (now - s->refilled_ms) / AGENT_REFILL_MS;
+	struct agent *agent = s->agent[0] ? hive_find(s->hive, s->agent) : NULL;
+	int64_t now = clock_boot_ms(), more;
 
-	if (!s->agent[0])
+	if (!agent)
 		return true;
-	s->refilled_ms += more * AGENT_REFILL_MS;
-	s->tokens = s->tokens + more > AGENT_BUCKET ? AGENT_BUCKET : s->tokens + more;
-	if (s->tokens <= 0)
+	more = (now - agent->refilled_ms) / AGENT_REFILL_MS;
+	agent->refilled_ms += more * AGENT_REFILL_MS;
+	agent->tokens =
+		agent->tokens + more > AGENT_BUCKET ? AGENT_BUCKET : agent->tokens + more;
+	if (agent->tokens <= 0)
 		return false;
-	s->tokens--;
+	agent->tokens--;
 	return true;
 }
 
@@ -105,7 +108,7 @@ static void on_close(struct conn *conn, void *data)
 {
 	struct session *s = data;
 	struct server *server = s->hive->server;
-	struct session **at = &server->sessions;
+	struct session **at = &s->hive->sessions;
 	struct agent *agent = s->agent[0] ? hive_find(s->hive, s->agent) : NULL;
 
 	(void)conn;
@@ -142,83 +145,6 @@ static const struct conn_ops ops = {
 	.on_drained = on_drained,
 };
 
-void session_send_text(struct session *s, const char *line)
-{
-	conn_send(s->conn, line, NULL, 0);
-}
-
-void session_send(struct session *s, json_t *line)
-{
-	_cleanup_free_ char *text = json_line(line);
-
-	json_decref(line);
-	if (text)
-		session_send_text(s, text);
-}
-
-size_t session_queued(const struct session *s)
-{
-	return conn_queued(s->conn);
-}
-
-void session_answer(struct session *s, json_t *answer)
-{
-	session_send(s, answer);
-	conn_hold(s->conn, false);
-}
-
-void session_fail(struct session *s, const struct error *err)
-{
-	session_answer(s, answer_error(err));
-}
-
-struct session *session_find(const struct hive *hive, uint64_t id)
-{
-	struct session *s = hive->server ? hive->server->sessions : NULL;
-
-	while (s && s->id != id)
-		s = s->next;
-	return s;
-}
-
-void session_each(struct hive *hive, void (*fn)(struct session *session, void *data),
-		  void *data)
-{
-	for (struct session *s = hive->server ? hive->server->sessions : NULL, *next; s;
-	     s = next) {
-		next = s->next;
-		fn(s, data);
-	}
-}
-
-struct ref {
-	const struct hive *hive;
-	uint64_t id;
-};
-
-void *session_ref(const struct session *s)
-{
-	struct ref *ref = mem_new(1, sizeof(*ref));
-
-	*ref = (struct ref){.hive = s->hive, .id = s->id};
-	return ref;
-}
-
-struct session *session_found(void *data)
-{
-	struct ref ref = *(struct ref *)data;
-
-	free(data);
-	return session_find(ref.hive, ref.id);
-}
-
-struct session *session_peek(const void *data)
-{
-	const struct ref *ref = data;
-
-	return session_find(ref->hive, ref->id);
-}
-
 static struct session *session_new(struct server *server, int fd, enum principal who)
 {
 	struct session *s = mem_new(1, sizeof(*s));
@@ -227,11 +153,9 @@ static struct session *session_new(struct server *server, int fd, enum principal
 	s->id = ++server->last_id;
 	s->who = who;
 	s->log_fd = -1;
-	s->tokens = AGENT_BUCKET;
-	s->refilled_ms = clock_boot_ms();
 	s->actor.channel = principal_name(who);
-	s->next = server->sessions;
-	server->sessions = s;
+	s->next = server->hive->sessions;
+	server->hive->sessions = s;
 	server->n_sessions++;
 	s->conn =
 		conn_new(server->hive->loop, fd,

@@ -34,8 +34,6 @@ struct session {
 	bool log_follow;
 	int64_t log_offset;
 	uint64_t call; /* skep-exec's request of a command */
-
-	int64_t tokens, refilled_ms; /* requests an agent may still make */
 };
 
 /* Queues a line (stolen). */
