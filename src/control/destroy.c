@@ -12,6 +12,7 @@
 #include "control/container.h"
 #include "control/event.h"
 #include "control/meta.h"
+#include "control/submit.h"
 #include "git/tagfile.h"
 
 #include <errno.h>
@@ -138,6 +139,7 @@ int lifecycle_destroy(struct hive *hive, struct agent *agent, bool purge,
 		return error_set_code(err, EBUSY, "wrong_state",
 				      "'%s' is being destroyed already", agent->settings.name);
 	agent->dying = true;
+	submit_abandon(agent);
 	timer_cancel(agent->restart_timer);
 	agent->restart_timer = NULL;
 	*ret = op_add(agent, "destroy", actor, begin);

@@ -33,19 +33,41 @@ struct submission {
 
 static void import(struct submission *s);
 
-static void finish(struct submission *s, struct proposal *proposal, bool already,
-		   const struct error *err)
+static void tell(struct submission *s, struct proposal *proposal, bool already,
+		 const struct error *err)
 {
-	struct agent *agent = hive_find(s->hive, s->agent);
-
-	if (agent && agent->submissions == s)
-		agent->submissions = s->next;
 	if (s->fn)
 		s->fn(proposal, already, err, s->data);
 	free(s->description);
 	free(s);
-	if (agent && agent->submissions)
+}
+
+static void finish(struct submission *s, struct proposal *proposal, bool already,
+		   const struct error *err)
+{
+	struct agent *agent = hive_find(s->hive, s->agent);
+	/* an agent of the same name that was spawned meanwhile has a line of its own */
+	bool first = agent && agent->submissions == s;
+
+	if (first)
+		agent->submissions = s->next;
+	tell(s, proposal, already, err);
+	if (first && agent->submissions)
 		import(agent->submissions);
+}
+
+void submit_abandon(struct agent *agent)
+{
+	struct submission *first = agent->submissions;
+
+	while (first && first->next) {
+		struct submission *late = first->next;
+		struct error err = {};
+
+		first->next = late->next;
+		error_set(&err, ENOENT, "no agent '%s'", agent->settings.name);
+		tell(late, NULL, false, &err);
+	}
 }
 
 int submit_record(struct hive *hive, struct proposal *p, const struct actor *actor,

@@ -22,6 +22,9 @@ int submit_commit(struct hive *hive, struct agent *agent, const char *commit,
 /* Forgets who waits with this data; the submissions go on. */
 void submit_forget(struct hive *hive, void *data);
 
+/* Refuses all that wait behind the one being imported, whose end finds the agent gone. */
+void submit_abandon(struct agent *agent);
+
 /* Withdraws an undecided proposal: cancelled/N. */
 int submit_withdraw(struct hive *hive, struct proposal *proposal, const char *note,
 		    const struct actor *actor, struct error *err);

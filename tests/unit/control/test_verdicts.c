@@ -80,6 +80,33 @@ static void test_submit_refusals(void **state)
 	assert_string_equal(out, "1");
 }
 
+/* Whatever becomes of the agent, everybody who submitted hears of it. */
+static void test_submit_while_it_is_destroyed(void **state)
+{
+	struct hive_unit *u = *state;
+	char commit[256];
+	int fds[5];
+
+	spawn(u, "alice");
+	change(u, "alice", "late", commit);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		_cleanup_free_ char *line = str_format(
+			"{\"cmd\":\"submit\",\"agent\":\"alice\",\"commit\":\"%s\"}\n", commit);
+
+		fds[i] = sock_connect(u->socket_path, SOCK_STREAM, NULL);
+		assert_true(fds[i] >= 0);
+		assert_int_equal(file_write_all(fds[i], line, strlen(line)), 0);
+	}
+	hive_do(hive_ask(u, "{'cmd':'destroy','name':'alice','wait':true}"));
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		struct pollfd p = {.fd = fds[i], .events = POLLIN};
+
+		assert_int_equal(poll(&p, 1, 20000), 1);
+		close(fds[i]);
+	}
+	assert_audit(u);
+}
+
 static void test_deny(void **state)
 {
 	struct hive_unit *u = *state;
@@ -255,10 +282,15 @@ static void test_rollback(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		hive_test(test_approve),       hive_test(test_submit_refusals),
-		hive_test(test_deny),          hive_test(test_superseded_and_stale),
-		hive_test(test_failed_switch), hive_test(test_failed_probe_and_build),
-		hive_test(test_flags),         hive_test(test_rollback),
+		hive_test(test_approve),
+		hive_test(test_submit_refusals),
+		hive_test(test_submit_while_it_is_destroyed),
+		hive_test(test_deny),
+		hive_test(test_superseded_and_stale),
+		hive_test(test_failed_switch),
+		hive_test(test_failed_probe_and_build),
+		hive_test(test_flags),
+		hive_test(test_rollback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
