@@ -31,7 +31,8 @@ static int seal_entry(int dir_fd, const char *name, int depth, struct error *err
 		return error_set_errno(err, errno, "cannot open what was built");
 	if (S_ISDIR(st.st_mode))
 		return seal_dir(fd, depth + 1, err);
-	if (!S_ISREG(st.st_mode))
+	/* a second name of a file may lie anywhere on the file system */
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
 		return error_set(err, EINVAL, "something that is no file was built");
 	if (fchown(fd, 0, 0) < 0 || fchmod(fd, st.st_mode & S_IXUSR ? 0555 : 0444) < 0)
 		return error_set_errno(err, errno, "cannot own what was built");
