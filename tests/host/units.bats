@@ -9,7 +9,8 @@ setup_file() {
 	in_host useradd -M -G skep-admin olga
 	in_host useradd -M -G skep-read rita
 	in_host useradd -M mallory
-	in_host systemctl enable --now skepd.socket skepd-read.socket skep-exec.socket
+	in_host systemctl enable skepd.service
+	in_host systemctl start skepd.socket skepd-read.socket skep-exec.socket
 	ask root operator '{"cmd":"spawn","name":"alice","wait":true}'
 	host_is_up
 }
@@ -38,6 +39,7 @@ restarted() {
 
 @test "a connection starts it" {
 	in_host systemctl is-active skepd.service skep-exec.service
+	in_host systemctl is-enabled skepd.service skepd.socket skepd-read.socket skep-exec.socket
 	contains "$(ask root operator '{"cmd":"status"}')" '"mode":"systemd"'
 }
 
@@ -73,6 +75,37 @@ restarted() {
 	wait_for 10 restarted skepd.service "$before"
 	contains "$(ask root operator '{"cmd":"status"}')" '"running":1'
 	equal "$container" "$(pid_of skep-agent@alice.service)"
+}
+
+sleeps() {
+	in_host skep exec alice -- pgrep -xf "sleep $1"
+}
+
+sleeps_no_more() {
+	local status=0
+	sleeps "$1" || status=$?
+	[ $status = 1 ]
+}
+
+@test "a command in a container ends with whoever asked for it" {
+	equal hello "$(echo hello | in_host skep exec alice -- cat)"
+	run in_host skep exec alice -- sh -c 'exit 7'
+	equal 7 "$status"
+	local n=4710 victim
+	for victim in client skepd skep-exec; do
+		n=$((n + 1))
+		in_host skep exec alice -- sleep "$n" 2> "$BATS_TEST_TMPDIR/said" &
+		wait_for 10 sleeps "$n"
+		case $victim in
+		client) in_host pkill -KILL -xf "skep exec alice -- sleep $n" ;;
+		*) in_host systemctl kill -s KILL "$victim.service" ;;
+		esac
+		status=0
+		wait $! || status=$?
+		[ "$status" != 0 ]
+		wait_for 20 sleeps_no_more "$n"
+	done
+	equal '' "$(in_host systemctl list-units --all --plain --no-legend 'skep-verb-*')"
 }
 
 @test "one that hangs is killed by the watchdog and comes back" {
