@@ -471,6 +471,27 @@ nothing_left_of() {
 	ask stop '{"agent":"hm1nd"}'
 }
 
+@test "where the machine's /usr cannot show shifted owners it is bound as it is" {
+	local root
+	ask stop '{"agent":"alice"}'
+	exec_stop
+	mkdir -p "$HIVE/empty"
+	exec_up unshare -m sh -c "mount -t overlay -o lowerdir='$HIVE/empty':/usr none /usr && exec \"\$@\"" -
+	up alice $S1 > /dev/null
+	contains "$(run_in alice grep ' /usr ' /proc/mounts)" overlay
+	equal 65534 "$(run_in alice stat --format=%u /usr/bin/env)"
+	# An agent's own is stacked over it all the same.
+	root=$(system 4444444444444444444444444444444444444444)
+	mkdir -p "$root/usr/local/bin"
+	printf '#!/bin/sh\necho from the agent\n' > "$root/usr/local/bin/tool"
+	chmod 555 "$root/usr/local/bin/tool"
+	up alice 4444444444444444444444444444444444444444 > /dev/null
+	equal "from the agent" "$(run_in alice tool)"
+	ask stop '{"agent":"alice"}'
+	exec_stop
+	exec_up
+}
+
 @test "a private network has loopback alone" {
 	ask stop '{"agent":"alice"}'
 	ask start "$(spec alice $S1 '.network="private"')"

@@ -24,11 +24,11 @@ exec_programs() {
 	cp "$BUILD"/skep-exec "$BUILD"/skep-export "$BUILD"/skep-build "$BUILD"/skep "$HIVE/bin/"
 }
 
-# exec_up: starts it; it lives until exec_down, whatever happens to those who ask
+# exec_up [WRAPPER...]: starts it; it lives until exec_down, whatever happens to those who ask
 exec_up() {
 	rm -f "$SOCKET"
 	# shellcheck disable=SC2046 # the options are words
-	setsid systemd-socket-activate --seqpacket -l "$SOCKET" -- "$HIVE/bin/skep-exec" $(exec_options) \
+	setsid "$@" systemd-socket-activate --seqpacket -l "$SOCKET" -- "$HIVE/bin/skep-exec" $(exec_options) \
 		< /dev/null >> "$HIVE/log" 2>&1 3>&- &
 	echo $! > "$HIVE/pid"
 	wait_for 10 test -S "$SOCKET"
