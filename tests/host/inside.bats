@@ -143,7 +143,7 @@ units_of_ours() {
 	in_host sh -c 'systemctl stop dbus.socket dbus.service; rm -f /run/dbus/system_bus_socket'
 	in_host systemd-run -q --unit=mute python3 -c "import socket, time; s = socket.socket(socket.AF_UNIX); \
 s.bind('/run/dbus/system_bus_socket'); s.listen(5); time.sleep(100)"
-	wait_for 5 in_host sh -c 'ss -xl | grep -q /run/dbus/system_bus_socket'
+	wait_for 5 unix_socket /run/dbus/system_bus_socket 01
 	run timeout 30 "$BUILD/helpers/inside" "$LEADER" boot
 	in_host systemctl --no-block stop mute
 	in_host systemctl --no-block start dbus.socket

@@ -159,7 +159,7 @@ make_system() {
 	equal False "$(call observe '{"what":"tcp","agent":"alice","port":8880}' | field open)"
 	equal None "$(call observe '{"what":"port","port":8879}' | field listener)"
 	in_host systemd-run -q --unit=foreign python3 -m http.server --bind 127.0.0.1 8879
-	wait_for 5 in_host bash -c 'ss -tln | grep -q :8879'
+	wait_for 5 in_host python3 -c 'import socket; socket.create_connection(("127.0.0.1", 8879))'
 	contains "$(call observe '{"what":"port","port":8879}' | field listener)" "'name': 'python3'"
 	in_host systemctl stop foreign
 	usage=$(call observe '{"what":"usage","agent":"alice"}')
@@ -198,7 +198,7 @@ make_system() {
 @test "a killed nspawn is news, and is started again" {
 	before=$(property MainPID)
 	call watch 1 > "$BATS_TEST_TMPDIR/news" &
-	wait_for 5 in_host sh -c 'ss -x src /run/skep/exec.sock | grep -q ESTAB'
+	wait_for 5 unix_socket /run/skep/exec.sock 03
 	in_host kill -KILL "$before"
 	wait $!
 	contains "$(< "$BATS_TEST_TMPDIR/news")" '"event": "container"'

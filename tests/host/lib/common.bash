@@ -69,6 +69,20 @@ skep_host_up() {
 	in_host systemctl daemon-reload
 }
 
+# In the host: asks one thing over a socket and prints the line that comes back. A refused connection is a failure.
+# shellcheck disable=SC2034 # for the files that load this
+ASK='import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(sys.argv[2].encode() + b"\n")
+print(s.makefile().readline(), end="")'
+
+# unix_socket PATH STATE: whether the host has a socket there that listens (01) or is connected (03)
+unix_socket() {
+	# shellcheck disable=SC2016 # awk's fields
+	in_host awk -v path="$1" -v state="$2" '$6 == state && $8 == path { found = 1 } END { exit !found }' /proc/net/unix
+}
+
 # Keeps what a failed test left to read.
 host_save() {
 	local to=$BUILD/test-logs/${BATS_TEST_FILENAME##*/}-${1//[^a-zA-Z0-9-]/_}
