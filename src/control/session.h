@@ -25,7 +25,6 @@ struct session {
 	enum principal who;
 	char agent[AGENT_NAME_MAX + 1]; /* on an agent's own socket: whose; else "" */
 	struct actor actor;
-	bool closed;
 
 	enum session_mode mode;
 	struct subscriber *subscriber;
