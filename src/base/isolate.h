@@ -1,9 +1,17 @@
-/* Leaving the machine's network and other shared namespaces before foreign data is read. */
+/* What a process gives up before it reads foreign data: the machine's network, and memory. */
 #pragma once
 
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <sys/resource.h>
+
+/* RLIMIT_AS of such a process. A sanitizer reserves terabytes of address space. */
+#ifdef SKEP_SANITIZE
+#define ISOLATE_MEMORY(bytes) RLIM_INFINITY
+#else
+#define ISOLATE_MEMORY(bytes) (bytes)
+#endif
 
 /*
  * Moves this process into fresh namespaces (CLONE_NEW*, with CLONE_NEWNET among them). Where a

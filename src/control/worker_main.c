@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/isolate.h"
 #include "base/json.h"
 #include "git/diff.h"
 #include "git/import.h"
@@ -98,14 +99,13 @@ static const struct {
 /* Hostile input is parsed here: no core to look into, no more memory than a job needs. */
 static void confine(void)
 {
-	struct rlimit core = {0, 0};
+	struct rlimit memory = {ISOLATE_MEMORY(MEMORY_MAX), ISOLATE_MEMORY(MEMORY_MAX)},
+		      core = {0, 0};
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	(void)setrlimit(RLIMIT_CORE, &core);
-#ifndef SKEP_SANITIZE /* the sanitizers reserve far more than they use */
-	(void)setrlimit(RLIMIT_AS, &(struct rlimit){MEMORY_MAX, MEMORY_MAX});
-#endif
+	(void)setrlimit(RLIMIT_AS, &memory);
 }
 
 static int run(int argc, char **argv, json_t *result, struct error *err)

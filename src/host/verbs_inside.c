@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/isolate.h"
 #include "base/json.h"
 #include "host/inside.h"
 #include "host/outside.h"
@@ -19,12 +20,7 @@
 #define LOG_LINES_MAX 100000
 #define TIMEOUT_MAX_S 600
 #define TERMINAL_MAX 2000 /* rows or columns */
-
-#ifdef SKEP_SANITIZE
-#define MEMORY_MAX RLIM_INFINITY /* a sanitizer reserves terabytes of address space */
-#else
 #define MEMORY_MAX (1ULL << 30)
-#endif
 
 int verb_find_leader(struct verb_request *request, const char *agent, pid_t *ret,
 		     struct error *err)
@@ -44,7 +40,7 @@ int verb_find_leader(struct verb_request *request, const char *agent, pid_t *ret
 /* The container's bus may send what it likes; this is what it can make us hold. */
 static void bound_memory(void)
 {
-	struct rlimit limit = {.rlim_cur = MEMORY_MAX, .rlim_max = MEMORY_MAX};
+	struct rlimit limit = {ISOLATE_MEMORY(MEMORY_MAX), ISOLATE_MEMORY(MEMORY_MAX)};
 
 	(void)setrlimit(RLIMIT_AS, &limit);
 }

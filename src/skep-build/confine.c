@@ -14,20 +14,17 @@
 #include <unistd.h>
 
 #define WALL_S 300
-
-#ifdef SKEP_SANITIZE
-#define MEMORY_BYTES RLIM_INFINITY /* a sanitizer reserves terabytes of address space */
-#else
 #define MEMORY_BYTES (1u << 30)
-#endif
 
 static const struct {
 	int resource;
 	rlim_t value;
 	const char *what;
 } limits[] = {
-	{RLIMIT_AS, MEMORY_BYTES, "memory"}, {RLIMIT_CPU, 120, "processor time"},
-	{RLIMIT_FSIZE, 64u << 20, "files"},  {RLIMIT_NOFILE, 256, "descriptors"},
+	{RLIMIT_AS, ISOLATE_MEMORY(MEMORY_BYTES), "memory"},
+	{RLIMIT_CPU, 120, "processor time"},
+	{RLIMIT_FSIZE, 64u << 20, "files"},
+	{RLIMIT_NOFILE, 256, "descriptors"},
 	{RLIMIT_CORE, 0, "core files"},
 };
 

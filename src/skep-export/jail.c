@@ -70,7 +70,7 @@ static int set_limits(uint64_t max_file_bytes, struct error *err)
 		__rlimit_resource_t what;
 		rlim_t value;
 	} limits[] = {
-		{RLIMIT_AS, MAX_ADDRESS_BYTES},
+		{RLIMIT_AS, ISOLATE_MEMORY(MAX_ADDRESS_BYTES)},
 		{RLIMIT_FSIZE, max_file_bytes},
 		{RLIMIT_CPU, MAX_CPU_S},
 		{RLIMIT_NOFILE, MAX_DESCRIPTORS},

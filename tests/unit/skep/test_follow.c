@@ -138,7 +138,8 @@ static void serve_journal(int conn_fd, const json_t *request, const int *fds, si
 
 	(void)request;
 	(void)n_fds;
-	assert_int_equal(write(fds[0], "one\n", 4), 4);
+	/* nobody may be there any more to take it */
+	(void)!write(fds[0], "one\n", 4);
 	while (read(conn_fd, &byte, 1) > 0)
 		;
 	fake_note("left");
