@@ -11,6 +11,10 @@
 #define STANDALONE_SKEP_UID 1310000
 #define STANDALONE_BUILD_UID 1310001
 
+/* What skep-exec lets a stop and an export take. */
+#define STOP_MAX_S 600
+#define IMPORT_MAX_S 85
+
 void config_init(struct config *c)
 {
 	*c = (struct config){
@@ -22,8 +26,6 @@ void config_init(struct config *c)
 		.max_builds = 2,
 		.max_starts = 4,
 		.stop_timeout_ms = 30000,
-		.start_timeout_ms = 90000,
-		.build_timeout_ms = 900000,
 		.import_timeout_ms = 60000,
 		.proposal_days = 7,
 		.proposals_per_hour = 60,
@@ -69,11 +71,11 @@ static int load_text(const json_t *object, const char *key, char **field, struct
 	return 0;
 }
 
-static int load_seconds(const json_t *object, const char *key, int64_t *ret_ms,
+static int load_seconds(const json_t *object, const char *key, int64_t max, int64_t *ret_ms,
 			struct error *err)
 {
 	int64_t seconds = -1;
-	int r = json_get_int(object, key, false, 1, 86400, &seconds, err);
+	int r = json_get_int(object, key, false, 1, max, &seconds, err);
 
 	if (r == 0 && seconds > 0)
 		*ret_ms = seconds * 1000;
@@ -144,8 +146,6 @@ int config_load(struct config *c, const json_t *object, struct error *err)
 		"max_builds",
 		"max_starts",
 		"stop_timeout",
-		"start_timeout",
-		"build_timeout",
 		"import_timeout",
 		"proposal_days",
 		"proposals_per_hour",
@@ -174,10 +174,10 @@ int config_load(struct config *c, const json_t *object, struct error *err)
 	    (r = load_text(object, "admin_group", &c->admin_group, err)) < 0 ||
 	    (r = load_text(object, "read_group", &c->read_group, err)) < 0 ||
 	    (r = load_network(object, &c->private_network, err)) < 0 ||
-	    (r = load_seconds(object, "stop_timeout", &c->stop_timeout_ms, err)) < 0 ||
-	    (r = load_seconds(object, "start_timeout", &c->start_timeout_ms, err)) < 0 ||
-	    (r = load_seconds(object, "build_timeout", &c->build_timeout_ms, err)) < 0 ||
-	    (r = load_seconds(object, "import_timeout", &c->import_timeout_ms, err)) < 0 ||
+	    (r = load_seconds(object, "stop_timeout", STOP_MAX_S, &c->stop_timeout_ms, err)) <
+		    0 ||
+	    (r = load_seconds(object, "import_timeout", IMPORT_MAX_S, &c->import_timeout_ms,
+			      err)) < 0 ||
 	    (r = json_get_bool(object, "unbound_verdicts", false, &c->unbound_verdicts, err)) <
 		    0 ||
 	    (r = load_numbers(c, object, err)) < 0 ||

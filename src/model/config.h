@@ -18,7 +18,7 @@ struct config {
 	bool private_network; /* of agents that are spawned without saying */
 	struct limits limits; /* of agents that neither set nor ask for their own */
 	int64_t max_builds, max_starts;
-	int64_t stop_timeout_ms, start_timeout_ms, build_timeout_ms, import_timeout_ms;
+	int64_t stop_timeout_ms, import_timeout_ms;
 	int64_t proposal_days;      /* undecided proposals expire after this many days */
 	int64_t proposals_per_hour; /* of one agent */
 	int64_t max_log_bytes;      /* of one build log */
