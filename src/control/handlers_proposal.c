@@ -193,6 +193,22 @@ static void on_diff(const json_t *result, const struct error *err, void *data)
 
 /* What a diff compares with: the base at submit, what is deployed now, or another proposal of
  * the same agent. */
+/* What an agent began with has no proposal. */
+static int find_first(const struct session *s, const char *agent, struct diff_request *d,
+		      struct error *err)
+{
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	char oid[OID_HEX_SIZE];
+	int r = hive_open_applied(s->hive, agent, &repo, err);
+
+	if (r == 0)
+		r = refs_read(repo, "refs/tags/deployed/0", oid, err);
+	if (r == 0)
+		r = repo_peel_commit(repo, oid, d->against, err);
+	snprintf(d->label, sizeof(d->label), "deployed/0");
+	return r;
+}
+
 static int find_against(struct session *s, const struct proposal *p, const json_t *against,
 			struct diff_request *d, struct error *err)
 {
@@ -215,6 +231,8 @@ static int find_against(struct session *s, const struct proposal *p, const json_
 	if (!json_is_integer(against))
 		return error_set(err, EINVAL,
 				 "'against' must be \"deployed\" or a proposal's number");
+	if (json_integer_value(against) == 0)
+		return find_first(s, p->agent, d, err);
 	r = hive_get_proposal(s->hive, json_integer_value(against), &other, err);
 	if (r < 0)
 		return r;

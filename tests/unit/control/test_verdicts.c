@@ -23,6 +23,9 @@ static void test_approve(void **state)
 			 1);
 	json_decref(answer);
 
+	hive_do(hive_ask(u, "{'cmd':'diff','id':1,'against':0}"));
+	hive_refused(hive_ask(u, "{'cmd':'diff','id':1,'against':7}"), "not_found");
+
 	hive_refused(hive_ask(u, "{'cmd':'approve','id':7}"), "not_found");
 	hive_refused(hive_ask(u, "{'cmd':'approve','id':1,'comit':'x'}"), "bad_request");
 	hive_refused(hive_ask(u, "{'cmd':'approve','id':1,'commit':'%040d'}", 0), "stale");
