@@ -152,6 +152,8 @@ int lifecycle_set(struct hive *hive, struct agent *agent, const json_t *changes,
 	return 0;
 }
 
+/* ---- pause ---- */
+
 static void on_marked(const json_t *answer, int *fds, size_t n_fds, const struct error *err,
 		      void *data)
 {
@@ -161,6 +163,15 @@ static void on_marked(const json_t *answer, int *fds, size_t n_fds, const struct
 	if (!answer)
 		log_line(LOG_WARNING, "the pause was recorded, but its marker not written: %s",
 			 error_text(err));
+}
+
+/* Makes the marker in the agent's runtime directory what the record says. */
+static void mark_pause(struct hive *hive, struct agent *agent)
+{
+	(void)executor_call(hive->executor, "pause",
+			    container_arguments(agent, json_pack("{s:b}", "paused",
+								 agent->settings.paused)),
+			    NULL, 0, on_marked, NULL);
 }
 
 int lifecycle_pause(struct hive *hive, struct agent *agent, bool paused,
@@ -183,9 +194,7 @@ int lifecycle_pause(struct hive *hive, struct agent *agent, bool paused,
 		audit_add(hive->audit, actor, paused ? "pause" : "resume", agent->settings.name,
 			  "ok", NULL);
 	}
-	(void)executor_call(hive->executor, "pause",
-			    container_arguments(agent, json_pack("{s:b}", "paused", paused)),
-			    NULL, 0, on_marked, NULL);
+	mark_pause(hive, agent);
 	return 0;
 }
 
@@ -318,14 +327,17 @@ static void on_socket(const json_t *answer, int *fds, size_t n_fds, const struct
 		asking.hive->keep_socket(asking.hive, asking.agent, fds[0]);
 	server_serve_agent(asking.hive, agent, fds[0]);
 	fds[0] = -1;
+	mark_pause(asking.hive, agent);
 }
 
 void lifecycle_open_socket(struct hive *hive, struct agent *agent)
 {
 	struct asking *asking;
 
-	if (agent->listen_fd >= 0)
+	if (agent->listen_fd >= 0) {
+		mark_pause(hive, agent);
 		return;
+	}
 	asking = mem_new(1, sizeof(*asking));
 	asking->hive = hive;
 	snprintf(asking->agent, sizeof(asking->agent), "%s", agent->settings.name);

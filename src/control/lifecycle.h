@@ -40,7 +40,8 @@ int lifecycle_set(struct hive *hive, struct agent *agent, const json_t *settings
 int lifecycle_pause(struct hive *hive, struct agent *agent, bool paused,
 		    const struct actor *actor, struct error *err);
 
-/* Asks for the agent's own socket and begins to serve it. */
+/* Asks for the agent's own socket and begins to serve it; its pause marker becomes true again.
+ */
 void lifecycle_open_socket(struct hive *hive, struct agent *agent);
 
 /* A container ended without being asked to: starts it again after a growing pause, if it is
