@@ -23,6 +23,7 @@ static const struct {
 } directories[] = {
 	{"dev", 0755, false},
 	{"etc", 0755, false},
+	{"etc/profile.d", 0755, false},
 	{"etc/ssl", 0755, false},
 	{"etc/systemd", 0755, false},
 	{"etc/systemd/journald.conf.d", 0755, false},
@@ -196,6 +197,8 @@ static int put_texts(const struct skeleton *s, const struct container_spec *spec
 		{"etc/hosts", 0644, hosts},
 		{"etc/environment", 0644, ""},
 		{"etc/os-release", 0644, buf_str(&os_release)},
+		/* A login shell's profile makes a search path of its own. */
+		{"etc/profile.d/50-skep.sh", 0644, "PATH=$PATH:/run/hive/bin\n"},
 		/* A unit is on because the agent's tree says so, never by a preset. */
 		{"etc/systemd/system-preset/00-none.preset", 0644, "disable *\n"},
 		{"etc/systemd/journald.conf.d/10-skep.conf", 0644,
