@@ -302,6 +302,10 @@ static void switch_now(struct op *op)
 		fail(op, "deploy_failed");
 		return;
 	}
+	/* a deploy is what was approved and nothing else; a mere start keeps what the agent
+	 * made of it
+	 */
+	json_object_set_new(spec, "fresh", json_boolean(!op->skip_probe));
 	op_call(op, op->was_running ? "switch" : "start", spec, NULL, 0, on_switched);
 }
 

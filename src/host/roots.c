@@ -238,7 +238,7 @@ int root_prepare(const struct place *place, const struct container_spec *spec, b
 	if (agent_fd < 0)
 		return agent_fd;
 	r = sweep(agent_fd, "", "", NEW_PREFIX, err);
-	if (r == 0)
+	if (r == 0 && !spec->fresh)
 		r = reuse(agent_fd, spec, err);
 	if (r == 0)
 		r = make(place, spec, agent_fd, rootfs_fd, err);

@@ -17,9 +17,9 @@
 char *root_path(const struct place *place, const char *agent, const char *system);
 
 /*
- * Makes the root of a specification, or takes the one that is there, with its environment and
- * library cache brought up to date. *ret_usr (may be NULL) says whether the agent has a
- * rootfs/usr, which is not part of the root.
+ * Makes the root of a specification, or (unless it is to be fresh) takes the one that is there,
+ * with its environment and library cache brought up to date. *ret_usr (may be NULL) says
+ * whether the agent has a rootfs/usr, which is not part of the root.
  */
 int root_prepare(const struct place *place, const struct container_spec *spec, bool *ret_usr,
 		 struct error *err);

@@ -14,7 +14,8 @@
 
 static const char *const keys[] = {"agent",   "role",   "uid_base", "system",
 				   "network", "port",   "label",    "dashboard_port",
-				   "env",     "limits", "frozen",   NULL};
+				   "env",     "limits", "frozen",   "fresh",
+				   NULL};
 static const char *const limit_keys[] = {"memory_max_bytes", "cpu_quota_percent", "tasks_max",
 					 NULL};
 
@@ -169,6 +170,8 @@ static int parse_contents(const json_t *object, struct container_spec *spec, str
 		r = json_get_bool(object, "frozen", false, &frozen, err);
 	if (r == 0 && frozen)
 		r = error_set(err, EOPNOTSUPP, "'frozen' containers are not supported");
+	if (r == 0)
+		r = json_get_bool(object, "fresh", false, &spec->fresh, err);
 	if (r == 0)
 		r = json_get_object(object, "limits", true, &limits, err);
 	if (r == 0)

@@ -33,6 +33,8 @@ struct container_spec {
 	char *label;
 	char **env; /* "NAME=value", NULL-terminated, one line each; never a name of ours */
 	struct limits limits;
+	bool fresh; /* only in a request: the root is made anew, nothing the container changed
+		       stays */
 };
 
 /*
@@ -40,6 +42,7 @@ struct container_spec {
  * spec_release().
  */
 int spec_parse(const json_t *object, struct container_spec *ret, struct error *err);
+/* What is written down and hashed: all but fresh. */
 json_t *spec_to_json(const struct container_spec *spec);
 void spec_release(struct container_spec *spec);
 

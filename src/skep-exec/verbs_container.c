@@ -151,6 +151,7 @@ static int switch_over(struct verb_request *request, const struct container_spec
 {
 	_cleanup_close_ int lock = lock_agent(request->place, spec->agent, err);
 	struct container_state state;
+	struct container_spec stopped = *spec;
 	char running[OID_HEX_SIZE] = "";
 	int64_t begin;
 	int r;
@@ -167,11 +168,12 @@ static int switch_over(struct verb_request *request, const struct container_spec
 		r = make_ready(request->place, spec, err);
 		if (r < 0)
 			return r;
+		stopped.fresh = false;
 	}
 	begin = clock_boot_ms();
 	r = bring_down(request, spec->agent, STOP_S * SECOND, err);
 	if (r == 0)
-		r = make_ready(request->place, spec, err);
+		r = make_ready(request->place, &stopped, err);
 	if (r == 0)
 		r = bring_up(request, spec, answer, err);
 	if (r == 0)

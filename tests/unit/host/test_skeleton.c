@@ -50,6 +50,7 @@ static void test_contents(void **state)
 		"usr/lib/systemd",
 		"tmp",
 		"etc/systemd/system-preset/00-none.preset",
+		"etc/profile.d/50-skep.sh",
 	};
 	static const char *const unwanted[] = {
 		"etc/passwd",   "etc/shadow",
@@ -159,6 +160,13 @@ static void test_root_is_made_and_reused(void **state)
 				   NULL),
 			 0);
 	assert_non_null(strstr(buf_str(&text), "HIVE_PORT=9999"));
+	/* Unless it is to be fresh. */
+	spec.fresh = true;
+	assert_int_equal(root_prepare(&place, &spec, NULL, &err), 0);
+	close(fd);
+	fd = open_below(state, "roots/alice/" S1);
+	assert_false(exists(fd, "home/mine"));
+	spec.fresh = false;
 	/* Another system has the same machine id. */
 	strcpy(spec.system, S3);
 	assert_int_equal(root_prepare(&place, &spec, NULL, &err), 0);

@@ -37,6 +37,8 @@ static void test_round_trip(void **state)
 	assert_true(json_equal(object, again));
 	assert_int_equal(spec_parse(again, &other, &err), 0);
 	assert_string_equal(spec_hash(hash, &spec), spec_hash(other_hash, &other));
+	other.fresh = true; /* is about one request, not about what runs */
+	assert_string_equal(hash, spec_hash(other_hash, &other));
 	other.port++;
 	assert_string_not_equal(hash, spec_hash(other_hash, &other));
 	spec_release(&spec);
@@ -113,6 +115,7 @@ static void test_refuses(void **state)
 		{"extra", "1"},
 		{"frozen", "true"},
 		{"frozen", "\"yes\""},
+		{"fresh", "1"},
 	};
 
 	(void)state;
