@@ -89,9 +89,23 @@ static void roll_forward(struct op *op, const char *meta_commit)
 			  NULL);
 }
 
+static void on_stop_read(struct op *op)
+{
+	const json_t *entry =
+		op->r == 0 ? container_entry(op->answer, op->agent->settings.name) : NULL;
+
+	if (entry)
+		container_seen(op->hive, op->agent, entry);
+	op_finish(op, op->r);
+}
+
 static void on_stopped_again(struct op *op)
 {
-	op_finish(op, op->r);
+	if (op->r < 0)
+		op_finish(op, op->r);
+	else
+		op_call(op, "inspect", container_arguments(op->agent, NULL), NULL, 0,
+			on_stop_read);
 }
 
 static void record(struct op *op)

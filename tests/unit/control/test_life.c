@@ -161,7 +161,7 @@ static void test_destroy_and_purge(void **state)
 static void test_scopes_and_power(void **state)
 {
 	struct hive_unit *u = *state;
-	char out[256];
+	char out[256], commit[256];
 	json_t *answer;
 
 	spawn(u, "alice");
@@ -179,6 +179,16 @@ static void test_scopes_and_power(void **state)
 	assert_string_equal(hive_text(out, answer, "agent", "state"), "stopped");
 	assert_string_equal(hive_text(out, answer, "agent", "desired"), "stopped");
 	json_decref(answer);
+
+	/* a deploy needs it running for a while, and leaves it as it is wanted */
+	change(u, "alice", "while it is stopped", commit);
+	(void)submit(u, "alice", commit);
+	hive_do(hive_ask(u, "{'cmd':'approve','id':1,'commit':'%s','wait':true}", commit));
+	assert_state(u, 1, "deployed");
+	answer = hive_must(hive_ask(u, "{'cmd':'agent','name':'alice'}"));
+	assert_string_equal(hive_text(out, answer, "agent", "state"), "stopped");
+	json_decref(answer);
+
 	hive_do(hive_ask(u, "{'cmd':'start','scope':{'agents':true},'wait':true}"));
 	answer = hive_must(hive_ask(u, "{'cmd':'agent','name':'alice'}"));
 	assert_string_equal(hive_text(out, answer, "agent", "state"), "running");
