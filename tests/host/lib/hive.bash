@@ -141,3 +141,14 @@ pid_of() {
 property() {
 	in_host systemctl show "skep-agent@$1.service" -p "$2" --value
 }
+
+# background NAME COMMAND...: runs it in the host until the end of the host or `ended NAME`; its output is /tmp/NAME
+background() {
+	local name=$1
+	shift
+	in_host systemd-run -q --unit="$name" -p "StandardOutput=file:/tmp/$name" -p "StandardError=file:/tmp/$name" "$@"
+}
+
+ended() {
+	in_host systemctl stop "$1"
+}
