@@ -141,3 +141,10 @@ json_t *container_arguments(const struct agent *agent, json_t *more)
 	json_decref(more);
 	return arguments;
 }
+
+json_t *container_stop_arguments(const struct hive *hive, const struct agent *agent)
+{
+	return container_arguments(agent, json_pack("{s:I}", "timeout_s",
+						    (json_int_t)(hive->config->stop_timeout_ms /
+								 1000)));
+}

@@ -26,5 +26,8 @@ void container_seen(struct hive *hive, struct agent *agent, const json_t *entry)
 /* The entry of one agent in an inspect answer, NULL when there is none. */
 const json_t *container_entry(const json_t *answer, const char *agent);
 
+/* Arguments of "stop": with the time that a container has to halt. */
+json_t *container_stop_arguments(const struct hive *hive, const struct agent *agent);
+
 /* "agent" alone, or with more keys merged in (stolen; may be NULL): arguments of a verb. */
 json_t *container_arguments(const struct agent *agent, json_t *more);

@@ -153,8 +153,8 @@ static void record(struct op *op)
 		return;
 	}
 	joblog_line(op->log, "stopping again: '%s' is wanted stopped", s->name);
-	op_call(op, "stop", container_arguments(op->agent, json_pack("{s:i}", "timeout_s", 30)),
-		NULL, 0, on_stopped_again);
+	op_call(op, "stop", container_stop_arguments(op->hive, op->agent), NULL, 0,
+		on_stopped_again);
 }
 
 /* ---- back to the old system ---- */
@@ -186,9 +186,8 @@ static void roll_back(struct op *op, const char *format, ...)
 	if (!goes_back(op)) {
 		joblog_line(op->log,
 			    "stopping the container: there is no earlier system to go back to");
-		op_call(op, "stop",
-			container_arguments(op->agent, json_pack("{s:i}", "timeout_s", 30)),
-			NULL, 0, on_rolled_back);
+		op_call(op, "stop", container_stop_arguments(op->hive, op->agent), NULL, 0,
+			on_rolled_back);
 		return;
 	}
 	if (container_spec(op->hive, op->agent, op->old_commit, op->old_tree, &spec, &op->err) <
@@ -351,6 +350,7 @@ static void on_built(struct op *op)
 {
 	const char *system;
 
+	op->build = 0;
 	op->build_ms = clock_boot_ms() - op->began_ms;
 	op_give_slot(op);
 	if (op->r < 0) {
@@ -388,10 +388,11 @@ static void build(struct op *op)
 		op_finish(op, op->r);
 		return;
 	}
-	op_call(op, "build",
-		container_arguments(op->agent, json_pack("{s:s,s:s}", "commit", op->commit,
-							 "tree", op->tree)),
-		&log_fd, 1, on_built);
+	op->build =
+		op_call(op, "build",
+			container_arguments(op->agent, json_pack("{s:s,s:s}", "commit",
+								 op->commit, "tree", op->tree)),
+			&log_fd, 1, on_built);
 }
 
 static void begin_again(struct op *op)

@@ -235,16 +235,9 @@ static void on_stopped(struct op *op)
 			on_stop_read);
 }
 
-static json_t *stop_arguments(const struct op *op)
-{
-	return container_arguments(op->agent,
-				   json_pack("{s:i}", "timeout_s",
-					     (int)(op->hive->config->stop_timeout_ms / 1000)));
-}
-
 static void begin_stop(struct op *op)
 {
-	op_call(op, "stop", stop_arguments(op), NULL, 0, on_stopped);
+	op_call(op, "stop", container_stop_arguments(op->hive, op->agent), NULL, 0, on_stopped);
 }
 
 int lifecycle_stop(struct hive *hive, struct agent *agent, const struct actor *actor,

@@ -71,17 +71,6 @@ void op_wait(struct op *op, op_end fn, void *data)
 	op->waiters = w;
 }
 
-void op_forget(struct hive *hive, void *data)
-{
-	for (size_t i = 0; i < hive->n_agents; i++) {
-		for (struct op *op = hive->agents[i]->ops; op; op = op->next) {
-			for (struct op_waiter *w = op->waiters; w; w = w->next)
-				if (w->data == data)
-					w->fn = NULL;
-		}
-	}
-}
-
 static void release(struct op *op)
 {
 	json_decref(op->answer);
@@ -93,51 +82,79 @@ static void release(struct op *op)
 	free(op);
 }
 
+/* Tells who waits how it went, and frees it. It is in no line any more. */
+static void conclude(struct op *op, int r)
+{
+	op->r = r;
+	while (op->waiters) {
+		struct op_waiter *w = op->waiters;
+
+		op->waiters = w->next;
+		w->fn(op, w->data);
+		free(w);
+	}
+	release(op);
+}
+
+/* What was asked for after a destroy has nothing left to act on. */
+static void drop_line(struct agent *agent)
+{
+	while (agent->ops) {
+		struct op *late = agent->ops;
+
+		agent->ops = late->next;
+		error_set(&late->err, ENOENT, "no agent '%s'", agent->settings.name);
+		conclude(late, -ENOENT);
+	}
+}
+
 void op_finish(struct op *op, int r)
 {
 	struct agent *agent = op->agent;
 	struct hive *hive = op->hive;
 	bool removed = op->removes;
 
-	op->r = r;
 	op_give_slot(op);
-	agent->ops = op->next;
 	audit_op(hive->audit, op, r);
 	if (r < 0)
 		log_event(LOG_WARNING, error_text(&op->err), "SKEP_AGENT", agent->settings.name,
 			  "SKEP_VERB", op->verb, NULL);
-	while (op->waiters) {
-		struct op_waiter *w = op->waiters;
-
-		op->waiters = w->next;
-		if (w->fn)
-			w->fn(op, w->data);
-		free(w);
-	}
-	release(op);
+	agent->ops = op->next;
+	conclude(op, r);
 	if (removed) {
-		/* what was asked for after the destroy has nothing left to act on */
-		while (agent->ops) {
-			struct op *late = agent->ops;
-
-			error_set(&late->err, ENOENT, "no agent '%s'", agent->settings.name);
-			late->r = -ENOENT;
-			agent->ops = late->next;
-			for (struct op_waiter *w = late->waiters, *next; w; w = next) {
-				next = w->next;
-				if (w->fn)
-					w->fn(late, w->data);
-				free(w);
-			}
-			release(late);
-		}
+		drop_line(agent);
 		hive_remove(hive, agent);
-		return;
+	} else {
+		event_agent(hive, agent);
+		if (agent->ops)
+			begin(agent->ops);
 	}
-	event_agent(hive, agent);
-	if (agent->ops)
-		begin(agent->ops);
 	hive_quiet(hive);
+}
+
+/*
+ * A probe may wait for minutes and a build may run that long: neither has to end before the
+ * hive can go down, the next start does them again. What starts or stops a container is left
+ * its time.
+ */
+static void interrupt(struct op *op)
+{
+	if (op->probe) {
+		probe_free(op->probe);
+		op->probe = NULL;
+		error_set(&op->err, ECANCELED, "the hive is going down");
+		op_finish(op, -ECANCELED);
+	} else if (op->build) {
+		executor_cancel(op->hive->executor, op->build);
+	}
+}
+
+void op_interrupt_all(struct hive *hive)
+{
+	/* backwards: one whose agent goes with it moves only those behind */
+	for (size_t i = hive->n_agents; i > 0; i--)
+		if (hive->agents[i - 1]->ops)
+			interrupt(hive->agents[i - 1]->ops);
 }
 
 static void on_answer(const json_t *answer, int *fds, size_t n_fds, const struct error *err,
@@ -157,11 +174,11 @@ static void on_answer(const json_t *answer, int *fds, size_t n_fds, const struct
 	run(op);
 }
 
-void op_call(struct op *op, const char *verb, json_t *arguments, const int *fds, size_t n_fds,
-	     op_step step)
+uint64_t op_call(struct op *op, const char *verb, json_t *arguments, const int *fds,
+		 size_t n_fds, op_step step)
 {
 	op->step = step;
-	(void)executor_call(op->hive->executor, verb, arguments, fds, n_fds, on_answer, op);
+	return executor_call(op->hive->executor, verb, arguments, fds, n_fds, on_answer, op);
 }
 
 void op_take_slot(struct op *op, struct slots *slots, op_step step)
@@ -199,15 +216,4 @@ void op_give_slot(struct op *op)
 		slots->last = NULL;
 	heir->holds = slots;
 	(void)loop_timer(heir->hive->loop, 0, run, heir);
-}
-
-void op_sleep(struct op *op, int64_t ms, op_step step)
-{
-	op->step = step;
-	(void)loop_timer(op->hive->loop, ms, run, op);
-}
-
-struct op *op_current(const struct agent *agent)
-{
-	return agent->ops;
 }

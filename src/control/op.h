@@ -49,6 +49,7 @@ struct op {
 	char commit[OID_HEX_SIZE], tree[OID_HEX_SIZE];
 	char old_commit[OID_HEX_SIZE], old_tree[OID_HEX_SIZE];
 	struct joblog *log;
+	uint64_t build; /* the request to skep-exec while it builds; 0: none */
 	struct probe_run *probe;
 	json_t *baseline; /* units that were failed before */
 	bool was_running, skip_probe;
@@ -68,23 +69,18 @@ struct op *op_add(struct agent *agent, const char *verb, const struct actor *act
 /* Adds somebody to tell. */
 void op_wait(struct op *op, op_end fn, void *data);
 
-/* Forgets everybody who waits with this data. */
-void op_forget(struct hive *hive, void *data);
-
 /* Ends it: r and op->err tell how. Tells who waits, frees it, begins the agent's next one. */
 void op_finish(struct op *op, int r);
 
-/* Runs a verb of skep-exec (arguments are stolen), then step. */
-void op_call(struct op *op, const char *verb, json_t *arguments, const int *fds, size_t n_fds,
-	     op_step step);
+/* Runs a verb of skep-exec (arguments are stolen), then step. Returns the request's number. */
+uint64_t op_call(struct op *op, const char *verb, json_t *arguments, const int *fds,
+		 size_t n_fds, op_step step);
 
 /* Waits for a free slot (FIFO), then step. An operation holds at most one; op_finish() gives it
  * back too. */
 void op_take_slot(struct op *op, struct slots *slots, op_step step);
 void op_give_slot(struct op *op);
 
-/* Waits ms, then step. */
-void op_sleep(struct op *op, int64_t ms, op_step step);
-
-/* An operation of the agent that is running or waits, NULL when there is none. */
-struct op *op_current(const struct agent *agent);
+/* The hive goes down: ends what would wait long, so that nothing but starts and stops goes on.
+ */
+void op_interrupt_all(struct hive *hive);

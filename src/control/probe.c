@@ -26,8 +26,8 @@ struct probe_run {
 	json_t *baseline;
 	bool soaking;
 	struct timer *timer;
-	bool abandoned; /* a call is under way whose answer nobody wants */
-	bool calling;
+	uint64_t call;  /* the request to skep-exec that is under way; 0: none */
+	bool abandoned; /* nobody wants its answer any more */
 	struct error err;
 	probe_fn fn;
 	void *data;
@@ -47,8 +47,9 @@ void probe_free(struct probe_run *p)
 {
 	if (!p)
 		return;
-	if (p->calling) {
+	if (p->call) {
 		p->abandoned = true;
+		executor_cancel(p->hive->executor, p->call);
 		return;
 	}
 	release(p);
@@ -133,7 +134,7 @@ static void on_answer(const json_t *answer, int *fds, size_t n_fds, const struct
 
 	(void)fds;
 	(void)n_fds;
-	p->calling = false;
+	p->call = 0;
 	if (p->abandoned) {
 		release(p);
 		return;
@@ -151,32 +152,31 @@ static void on_answer(const json_t *answer, int *fds, size_t n_fds, const struct
 static void try(void *data)
 {
 	struct probe_run *p = data;
+	struct executor *executor = p->hive->executor;
 	const char *name = p->agent->settings.name;
 	_cleanup_close_ int null_fd = -1;
 
 	p->timer = NULL;
-	p->calling = true;
 	switch (p->kind) {
 	case PROBE_NONE:
-		p->calling = false;
 		judge(p, 0);
 		break;
 	case PROBE_DEFAULT:
-		(void)executor_call(p->hive->executor, "inspect",
-				    json_pack("{s:s}", "agent", name), NULL, 0, on_answer, p);
+		p->call = executor_call(executor, "inspect", json_pack("{s:s}", "agent", name),
+					NULL, 0, on_answer, p);
 		break;
 	case PROBE_TCP:
-		(void)executor_call(p->hive->executor, "observe",
-				    json_pack("{s:s,s:s,s:i}", "what", "tcp", "agent", name,
-					      "port", (int)p->port),
-				    NULL, 0, on_answer, p);
+		p->call = executor_call(executor, "observe",
+					json_pack("{s:s,s:s,s:i}", "what", "tcp", "agent", name,
+						  "port", (int)p->port),
+					NULL, 0, on_answer, p);
 		break;
 	case PROBE_COMMAND:
 		null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-		(void)executor_call(p->hive->executor, "exec",
-				    json_pack("{s:s,s:O,s:i}", "agent", name, "argv", p->argv,
-					      "timeout_s", TRY_MAX_S),
-				    (int[]){null_fd, null_fd, null_fd}, 3, on_answer, p);
+		p->call = executor_call(executor, "exec",
+					json_pack("{s:s,s:O,s:i}", "agent", name, "argv",
+						  p->argv, "timeout_s", TRY_MAX_S),
+					(int[]){null_fd, null_fd, null_fd}, 3, on_answer, p);
 		break;
 	}
 }

@@ -160,6 +160,7 @@ static void on_system(struct op *op)
 	struct settings *s = &op->agent->settings;
 	_cleanup_free_ char *message = NULL;
 
+	op->build = 0;
 	op_give_slot(op);
 	if (op->r < 0) {
 		undo(op);
@@ -184,10 +185,11 @@ static void build(struct op *op)
 {
 	_cleanup_close_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-	op_call(op, "build",
-		container_arguments(op->agent, json_pack("{s:s,s:s}", "commit", op->commit,
-							 "tree", op->tree)),
-		&null_fd, 1, on_system);
+	op->build =
+		op_call(op, "build",
+			container_arguments(op->agent, json_pack("{s:s,s:s}", "commit",
+								 op->commit, "tree", op->tree)),
+			&null_fd, 1, on_system);
 }
 
 /* The first state, made from the templates in applied. The same bytes and time make the same

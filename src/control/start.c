@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define EXPIRY_MS 3600000
+#define STOPS_AT_ONCE 16 /* of containers, when the hive goes down */
 
 static void on_expiry(void *data)
 {
@@ -76,17 +77,11 @@ void start_serve(struct hive *hive, void (*ready)(struct hive *hive, const struc
 
 struct stopping {
 	struct hive *hive;
-	size_t left;
+	size_t next, running; /* the agent whose turn it is; stops that are under way */
 	void (*done)(struct hive *hive);
 };
 
-static void one_less(struct stopping *stopping)
-{
-	if (--stopping->left > 0)
-		return;
-	stopping->done(stopping->hive);
-	free(stopping);
-}
+static void stop_more(struct stopping *stopping);
 
 static void on_stopped(const json_t *answer, int *fds, size_t n_fds, const struct error *err,
 		       void *data)
@@ -95,26 +90,33 @@ static void on_stopped(const json_t *answer, int *fds, size_t n_fds, const struc
 	(void)n_fds;
 	if (!answer)
 		log_line(LOG_ERR, "a container could not be stopped: %s", error_text(err));
-	one_less(data);
+	((struct stopping *)data)->running--;
+	stop_more(data);
+}
+
+/* No operation is left, so the list of agents does not change any more. */
+static void stop_more(struct stopping *stopping)
+{
+	struct hive *hive = stopping->hive;
+
+	while (hive->stop_containers && stopping->next < hive->n_agents &&
+	       stopping->running < STOPS_AT_ONCE) {
+		stopping->running++;
+		(void)executor_call(hive->executor, "stop",
+				    container_stop_arguments(hive,
+							     hive->agents[stopping->next++]),
+				    NULL, 0, on_stopped, stopping);
+	}
+	if (stopping->running > 0)
+		return;
+	stopping->done(hive);
+	free(stopping);
 }
 
 static void stop_containers(struct hive *hive)
 {
-	struct stopping *stopping = hive->stop_data;
-
 	hive->on_quiet = NULL;
-	stopping->left = 1;
-	for (size_t i = 0; i < hive->n_agents && hive->stop_containers; i++) {
-		stopping->left++;
-		(void)executor_call(
-			hive->executor, "stop",
-			container_arguments(hive->agents[i],
-					    json_pack("{s:i}", "timeout_s",
-						      (int)(hive->config->stop_timeout_ms /
-							    1000))),
-			NULL, 0, on_stopped, stopping);
-	}
-	one_less(stopping);
+	stop_more(hive->stop_data);
 }
 
 void start_stop(struct hive *hive, bool stop_them, void (*done)(struct hive *hive))
@@ -127,6 +129,7 @@ void start_stop(struct hive *hive, bool stop_them, void (*done)(struct hive *hiv
 	hive->stop_containers = stop_them;
 	hive->on_quiet = stop_containers;
 	server_stop(hive->server);
+	op_interrupt_all(hive);
 	hive_quiet(hive);
 }
 

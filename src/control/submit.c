@@ -36,8 +36,7 @@ static void import(struct submission *s);
 static void tell(struct submission *s, struct proposal *proposal, bool already,
 		 const struct error *err)
 {
-	if (s->fn)
-		s->fn(proposal, already, err, s->data);
+	s->fn(proposal, already, err, s->data);
 	free(s->description);
 	free(s);
 }
@@ -233,14 +232,6 @@ int submit_commit(struct hive *hive, struct agent *agent, const char *commit,
 	if (waiting == 0)
 		import(s);
 	return 0;
-}
-
-void submit_forget(struct hive *hive, void *data)
-{
-	for (size_t i = 0; i < hive->n_agents; i++)
-		for (struct submission *s = hive->agents[i]->submissions; s; s = s->next)
-			if (s->data == data)
-				s->fn = NULL;
 }
 
 int submit_withdraw(struct hive *hive, struct proposal *p, const char *note,

@@ -19,9 +19,6 @@ int submit_commit(struct hive *hive, struct agent *agent, const char *commit,
 		  const char *description, const struct actor *actor, submit_fn fn, void *data,
 		  struct error *err);
 
-/* Forgets who waits with this data; the submissions go on. */
-void submit_forget(struct hive *hive, void *data);
-
 /* Refuses all that wait behind the one being imported, whose end finds the agent gone. */
 void submit_abandon(struct agent *agent);
 

@@ -1,8 +1,10 @@
 /*
  * A whole controller for a test: the real control layer on a loop in a process of its own, real
  * repositories in a scratch directory, and a stand-in for skep-exec that keeps its containers
- * in variables. Files in the scratch directory make it fail on purpose: "fail-build",
- * "fail-switch", "hang-build", and "bad-system" (the id of a system whose unit fails).
+ * in variables. Files in the scratch directory make it fail on purpose: "fail-VERB" (its text
+ * is the error; "fail-switch" once), "hang-VERB" (no answer until it is cancelled),
+ * "slow-VERB", "bad-system" (the id of a system whose unit fails), "no-units" (nobody can say
+ * which do), "dead-AGENT" (its container has ended), "listener-PORT" (who holds a port).
  */
 #pragma once
 
@@ -48,6 +50,7 @@ struct fake_agent {
 struct fake {
 	const char *dir;
 	int channel;
+	json_int_t hung; /* a request without an answer */
 	struct fake_agent agents[FAKE_AGENTS];
 };
 
@@ -81,9 +84,30 @@ static void fake_send(struct fake *f, json_int_t id, json_t *answer, int fd)
 	json_decref(answer);
 }
 
-static json_t *fake_failure(const char *text)
+static json_t *fake_failure(int errnum, const char *text)
 {
-	return json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", EIO, "error", text);
+	return json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", errnum, "error", text);
+}
+
+/* Whether a file of the scratch directory says that this verb goes another way. */
+static bool fake_misbehaves(struct fake *f, const char *verb, json_int_t id)
+{
+	_cleanup_free_ char *hang = str_format("hang-%s", verb);
+	_cleanup_free_ char *slow = str_format("slow-%s", verb);
+	_cleanup_free_ char *fail = str_format("%s/fail-%s", f->dir, verb);
+	_cleanup_buf_ struct buf text = {};
+
+	if (fake_has(f, hang)) {
+		f->hung = id;
+		return true;
+	}
+	if (fake_has(f, slow))
+		usleep(400000);
+	if (strcmp(verb, "switch") == 0 || file_read(AT_FDCWD, fail, 200, &text, NULL) < 0)
+		return false;
+	fake_send(f, id, fake_failure(EIO, text.size ? buf_str(&text) : "it was told to fail"),
+		  -1);
+	return true;
 }
 
 static void fake_seed(struct fake *f, const json_t *request, const char *agent)
@@ -129,28 +153,73 @@ static void fake_export(struct fake *f, const char *agent, int fd)
 	}
 }
 
-static json_t *fake_entry(const struct fake *f, const struct fake_agent *a)
+static json_t *fake_entry(const struct fake *f, struct fake_agent *a)
 {
 	_cleanup_free_ char *bad = str_format("%s/bad-system", f->dir);
+	_cleanup_free_ char *dead = str_format("%s/dead-%s", f->dir, a->name);
 	_cleanup_buf_ struct buf system = {};
-	json_t *failed = json_array();
+	json_t *failed = json_array(), *entry;
+
+	if (unlink(dead) == 0)
+		a->running = false;
 
 	if (a->running && file_read(AT_FDCWD, bad, 64, &system, NULL) == 0 &&
 	    strncmp(buf_str(&system), a->system, 40) == 0)
 		json_array_append_new(failed, json_string("agent.service"));
-	return json_pack("{s:s,s:s,s:s,s:i,s:o}", "agent", a->name, "state",
-			 a->running ? "running" : "stopped", "system",
-			 a->running ? a->system : "", "leader", a->running ? 4242 : 0,
-			 "failed_units", failed);
+	entry = json_pack("{s:s,s:s,s:s,s:i,s:o}", "agent", a->name, "state",
+			  a->running ? "running" : "stopped", "system",
+			  a->running ? a->system : "", "leader", a->running ? 4242 : 0,
+			  "failed_units", failed);
+	if (fake_has(f, "no-units"))
+		json_object_del(entry, "failed_units");
+	return entry;
 }
 
-static void fake_answer(struct fake *f, const json_t *request, int fd)
+static json_t *fake_observe(const struct fake *f, const json_t *request)
 {
+	_cleanup_free_ char *path =
+		str_format("%s/listener-%lld", f->dir,
+			   (long long)json_integer_value(json_object_get(request, "port")));
+	_cleanup_buf_ struct buf text = {};
+	json_t *listener = NULL;
+
+	if (file_read(AT_FDCWD, path, 200, &text, NULL) == 0)
+		(void)json_parse(buf_str(&text), text.size, &listener, NULL);
+	return listener ? json_pack("{s:o}", "listener", listener) : json_object();
+}
+
+/* What a command in a container would write. */
+static void fake_exec(struct fake *f, json_int_t id, const json_t *request, const int *fds)
+{
+	const char *word =
+		json_string_value(json_array_get(json_object_get(request, "argv"), 0));
+
+	(void)file_write_all(fds[1], word, strlen(word));
+	fake_send(f, id, json_pack("{s:i}", "exit_status", 0), -1);
+}
+
+static void fake_pause(struct fake *f, const json_t *request)
+{
+	_cleanup_free_ char *path =
+		str_format("%s/paused-%s", f->dir,
+			   json_string_value(json_object_get(request, "agent")));
+
+	if (json_is_true(json_object_get(request, "paused")))
+		(void)close(open(path, O_CREAT | O_WRONLY, 0600));
+	else
+		(void)unlink(path);
+}
+
+static void fake_answer(struct fake *f, const json_t *request, const int *fds, size_t n_fds)
+{
+	int fd = n_fds ? fds[0] : -1;
 	const char *verb = json_string_value(json_object_get(request, "verb"));
 	const char *name = json_string_value(json_object_get(request, "agent"));
 	json_int_t id = json_integer_value(json_object_get(request, "id"));
 	struct fake_agent *a = name ? fake_agent(f, name) : NULL;
 
+	if (fake_misbehaves(f, verb, id))
+		return;
 	if (strcmp(verb, "hello") == 0) {
 		fake_send(f, id,
 			  json_pack("{s:s,s:{s:b,s:b,s:b}}", "mode", "standalone", "limits",
@@ -169,15 +238,20 @@ static void fake_answer(struct fake *f, const json_t *request, int fd)
 		fake_export(f, name, fd);
 		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "build") == 0) {
-		if (fake_has(f, "hang-build"))
-			return;
-		if (fake_has(f, "fail-build"))
-			fake_send(f, id, fake_failure("the builder said no"), -1);
-		else
-			fake_send(f, id,
-				  json_pack("{s:O}", "system",
-					    json_object_get(request, "tree")),
-				  -1);
+		fake_send(f, id, json_pack("{s:O}", "system", json_object_get(request, "tree")),
+			  -1);
+	} else if (strcmp(verb, "cancel") == 0) {
+		if (f->hung)
+			fake_send(f, f->hung, fake_failure(ECANCELED, "it was cancelled"), -1);
+		f->hung = 0;
+		fake_send(f, id, json_object(), -1);
+	} else if (strcmp(verb, "observe") == 0) {
+		fake_send(f, id, fake_observe(f, request), -1);
+	} else if (strcmp(verb, "exec") == 0) {
+		fake_exec(f, id, request, fds);
+	} else if (strcmp(verb, "pause") == 0) {
+		fake_pause(f, request);
+		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "start") == 0 || strcmp(verb, "switch") == 0) {
 		bool fails = fake_has(f, "fail-switch");
 
@@ -188,7 +262,7 @@ static void fake_answer(struct fake *f, const json_t *request, int fd)
 			_cleanup_free_ char *path = str_format("%s/fail-switch", f->dir);
 
 			(void)unlink(path); /* once: the way back works */
-			fake_send(f, id, fake_failure("READY never came"), -1);
+			fake_send(f, id, fake_failure(EIO, "READY never came"), -1);
 		} else {
 			fake_send(f, id,
 				  json_pack("{s:i,s:i}", "leader", 4242, "downtime_ms", 7), -1);
@@ -215,12 +289,32 @@ static void fake_answer(struct fake *f, const json_t *request, int fd)
 	}
 }
 
+/* On SIGUSR1 what the file "event" holds is said unasked. */
+static int fake_event_fd;
+static char fake_event_path[128];
+
+static void fake_on_signal(int signum)
+{
+	char text[1024];
+	int fd = open(fake_event_path, O_RDONLY);
+	ssize_t n = read(fd, text, sizeof(text));
+
+	(void)signum;
+	if (n > 0)
+		(void)!send(fake_event_fd, text, (size_t)n, 0);
+	(void)close(fd);
+	(void)unlink(fake_event_path);
+}
+
 static void fake_main(const char *dir, int channel)
 {
 	struct fake f = {.dir = dir, .channel = channel};
 	static char message[1 << 20];
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fake_event_fd = channel;
+	snprintf(fake_event_path, sizeof(fake_event_path), "%s/event", dir);
+	(void)signal(SIGUSR1, fake_on_signal);
 	for (;;) {
 		int fds[SOCK_MAX_FDS];
 		size_t n_fds = 0;
@@ -230,7 +324,7 @@ static void fake_main(const char *dir, int channel)
 		if (n <= 0)
 			_exit(0);
 		if (json_parse(message, (size_t)n, &request, NULL) == 0)
-			fake_answer(&f, request, n_fds ? fds[0] : -1);
+			fake_answer(&f, request, fds, n_fds);
 		json_decref(request);
 		for (size_t i = 0; i < n_fds; i++)
 			(void)close(fds[i]);
@@ -254,6 +348,18 @@ static void hive_on_gone(void *data)
 {
 	(void)data;
 	_exit(3);
+}
+
+static void hive_on_down(struct hive *hive)
+{
+	(void)hive;
+	_exit(0);
+}
+
+static void hive_on_term(int signum, void *data)
+{
+	(void)signum;
+	start_stop(data, false, hive_on_down);
 }
 
 static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
@@ -286,6 +392,7 @@ static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 	fd = sock_listen(u->socket_path, SOCK_STREAM, 0600, getuid(), getgid(), &err);
 	server_listen(hive->server, fd, PRINCIPAL_OPERATOR, (int64_t)getgid());
 	hive->executor = executor_new(loop, channel, start_on_event, hive_on_gone, hive);
+	(void)loop_signal(loop, SIGTERM, hive_on_term, hive);
 	start_serve(hive, hive_on_ready);
 	(void)loop_run(loop);
 	_exit(0);
@@ -320,10 +427,45 @@ static void hive_start(struct hive_unit *u)
 /* kill -9 of both, as if the machine had lost them. */
 static void hive_crash(struct hive_unit *u)
 {
-	(void)kill(u->daemon, SIGKILL);
-	(void)kill(u->exec, SIGKILL);
-	(void)waitpid(u->daemon, NULL, 0);
-	(void)waitpid(u->exec, NULL, 0);
+	const pid_t pids[] = {u->daemon, u->exec};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+		if (pids[i] <= 0)
+			continue; /* it has ended already */
+		(void)kill(pids[i], SIGKILL);
+		(void)waitpid(pids[i], NULL, 0);
+	}
+}
+
+/* SIGTERM; whether the daemon has ended by itself within the seconds given. */
+static inline bool hive_stop(struct hive_unit *u, int seconds)
+{
+	int status = 0;
+
+	(void)kill(u->daemon, SIGTERM);
+	for (int i = 0; i < seconds * 50; i++) {
+		if (waitpid(u->daemon, &status, WNOHANG) == u->daemon) {
+			u->daemon = 0;
+			return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+		}
+		usleep(20000);
+	}
+	return false;
+}
+
+/* The stand-in says something unasked. */
+static inline void hive_event(struct hive_unit *u, const char *event)
+{
+	_cleanup_free_ char *path = str_format("%s/event", u->dir);
+	_cleanup_free_ char *text = str_dup(event);
+
+	for (char *q = text; *q; q++)
+		if (*q == '\'')
+			*q = '"';
+	assert_int_equal(file_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, NULL), 0);
+	assert_int_equal(kill(u->exec, SIGUSR1), 0);
+	for (int i = 0; i < 500 && access(path, F_OK) == 0; i++)
+		usleep(10000);
 }
 
 static void hive_up(struct hive_unit *u)
