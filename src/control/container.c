@@ -1,11 +1,13 @@
 #include "control/container.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "control/event.h"
 #include "git/commit.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 int container_manifest(struct hive *hive, struct agent *agent, const char *commit,
@@ -102,34 +104,58 @@ const json_t *container_entry(const json_t *answer, const char *agent)
 	return NULL;
 }
 
-static bool take_text(char *field, size_t size, const json_t *entry, const char *key)
+static void take_text(char *field, size_t size, const json_t *entry, const char *key)
 {
 	const char *value = json_string_value(json_object_get(entry, key));
 
-	if (!value)
-		value = "";
-	if (strncmp(field, value, size - 1) == 0)
-		return false;
-	snprintf(field, size, "%s", value);
-	return true;
+	snprintf(field, size, "%s", value ? value : "");
+}
+
+/* Another run of the container than the one seen before, or none any more. */
+static void begin_run(struct agent *agent, int64_t leader)
+{
+	agent->leader = leader;
+	agent->up_since_ms = leader > 0 ? clock_boot_ms() : agent->up_since_ms;
+	/* what the agent said of itself was about the run before */
+	free(agent->status_text);
+	agent->status_text = NULL;
+	agent->boot_state[0] = '\0';
+	json_decref(agent->failed_units);
+	agent->failed_units = NULL;
 }
 
 void container_seen(struct hive *hive, struct agent *agent, const json_t *entry)
 {
 	json_t *failed = json_object_get(entry, "failed_units");
-	bool changed;
+	int64_t leader = json_integer_value(json_object_get(entry, "leader"));
 
-	if (!json_object_get(entry, "state"))
+	if (!json_is_string(json_object_get(entry, "state")))
 		return;
-	changed = take_text(agent->state, sizeof(agent->state), entry, "state");
-	changed |= take_text(agent->system, sizeof(agent->system), entry, "system");
-	(void)take_text(agent->boot_state, sizeof(agent->boot_state), entry, "boot_state");
-	(void)take_text(agent->exit, sizeof(agent->exit), entry, "exit");
-	agent->leader = json_integer_value(json_object_get(entry, "leader"));
-	json_decref(agent->failed_units);
-	agent->failed_units = failed ? json_incref(failed) : NULL;
-	if (changed)
-		event_agent(hive, agent);
+	if (leader != agent->leader)
+		begin_run(agent, leader);
+	take_text(agent->state, sizeof(agent->state), entry, "state");
+	take_text(agent->system, sizeof(agent->system), entry, "system");
+	take_text(agent->exit, sizeof(agent->exit), entry, "exit");
+	/* told only by a look at this one container; until the next one they stay true */
+	if (failed) {
+		take_text(agent->boot_state, sizeof(agent->boot_state), entry, "boot_state");
+		json_decref(agent->failed_units);
+		agent->failed_units = json_incref(failed);
+	}
+	event_agent(hive, agent);
+}
+
+void container_seen_all(struct hive *hive, const json_t *answer)
+{
+	json_t *stopped = json_pack("{s:s}", "state", "stopped");
+
+	for (size_t i = 0; i < hive->n_agents; i++) {
+		struct agent *agent = hive->agents[i];
+		const json_t *entry = container_entry(answer, agent->settings.name);
+
+		container_seen(hive, agent, entry ? entry : stopped);
+	}
+	json_decref(stopped);
 }
 
 json_t *container_arguments(const struct agent *agent, json_t *more)

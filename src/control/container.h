@@ -23,6 +23,10 @@ struct limits container_limits(struct hive *hive, struct agent *agent, const cha
  * subscribers when it changed. */
 void container_seen(struct hive *hive, struct agent *agent, const json_t *entry);
 
+/* The same of every agent, from the answer to an `inspect` of all: one that is not listed is
+ * stopped. */
+void container_seen_all(struct hive *hive, const json_t *answer);
+
 /* The entry of one agent in an inspect answer, NULL when there is none. */
 const json_t *container_entry(const json_t *answer, const char *agent);
 

@@ -33,40 +33,75 @@
 #include <string.h>
 
 #define LOG_IN_TAG_MAX (64 * 1024)
+#define RECORD_AGAIN_MS 5000
 
 static void on_built(struct op *op);
 static void on_looked(struct op *op);
 static void on_switched(struct op *op);
 static void on_read_back(struct op *op);
+static void read_back(struct op *op);
 static void on_rolled_back(struct op *op);
 static void on_rollback_read(struct op *op);
 
 /* ---- ends ---- */
 
+/* Nothing is wrong with what is deployed: whoever would do it is busy. */
+static bool is_passing(const struct error *err)
+{
+	return strcmp(error_code(err), "busy") == 0 ||
+	       strcmp(error_code(err), "unavailable") == 0;
+}
+
+/*
+ * The disk is full, or worse. The operation stays in line until its outcome is recorded: what
+ * nobody wrote down would be done again by the next start.
+ */
+static void record_later(struct op *op, const struct error *err, op_step step)
+{
+	log_event(LOG_ERR, error_text(err), "SKEP_AGENT", op->agent->settings.name, NULL);
+	joblog_line(op->log, "cannot record the outcome, trying again: %s", error_text(err));
+	op_sleep(op, RECORD_AGAIN_MS, step);
+}
+
+static void record_failure(struct op *op)
+{
+	struct verdict verdict = {.build_ms = -1, .downtime_ms = -1};
+	_cleanup_free_ char *tail = joblog_tail(op->log, LOG_IN_TAG_MAX);
+	_cleanup_free_ char *note =
+		str_format("%s\n\nThe end of the log:\n%s", error_text(&op->err), tail);
+	struct error err = {}, why = op->err;
+	int r;
+
+	verdict.note = note;
+	crash_point("failing");
+	r = ledger_decide(op->hive, op->proposal, PROPOSAL_FAILED, &verdict, &err);
+	if (r < 0 && r != -EEXIST) {
+		record_later(op, &err, record_failure);
+		return;
+	}
+	error_set_code(&op->err, why.err, why.code, "proposal %" PRId64 ": %s",
+		       op->proposal->id, error_text(&why));
+	error_hint(&op->err, "skep log %" PRId64, op->proposal->id);
+	op_finish(op, op->err.err);
+}
+
 /* Records the failure of a proposal (or only reports it, when there is none) and ends the
  * operation. */
 static void fail(struct op *op, const char *code)
 {
-	struct verdict verdict = {.build_ms = -1, .downtime_ms = -1};
-	_cleanup_free_ char *tail = NULL, *note = NULL;
-	struct error err = {}, why = op->err;
-	int r = op->r < 0 ? op->r : -EIO;
-
-	if (op->proposal) {
-		joblog_line(op->log, "failed: %s", error_text(&op->err));
-		tail = joblog_tail(op->log, LOG_IN_TAG_MAX);
-		note = str_format("%s\n\nThe end of the log:\n%s", error_text(&op->err), tail);
-		verdict.note = note;
-		crash_point("failing");
-		if (ledger_decide(op->hive, op->proposal, PROPOSAL_FAILED, &verdict, &err) < 0)
-			log_line(LOG_ERR,
-				 "cannot record the failure of proposal %" PRId64 ": %s",
-				 op->proposal->id, error_text(&err));
-		error_set_code(&op->err, -r, code, "proposal %" PRId64 ": %s", op->proposal->id,
-			       error_text(&why));
-		error_hint(&op->err, "skep log %" PRId64, op->proposal->id);
+	op->err.err = op->r < 0 ? op->r : -EIO;
+	op->r = 0;
+	if (!op->touched && is_passing(&op->err)) {
+		joblog_line(op->log, "put off: %s", error_text(&op->err));
+		op_finish(op, op->err.err);
+		return;
 	}
-	op_finish(op, r);
+	op->err.code = code;
+	joblog_line(op->log, "failed: %s", error_text(&op->err));
+	if (op->proposal)
+		record_failure(op);
+	else
+		op_finish(op, op->err.err);
 }
 
 /* The tag is on disk: everything that follows from it. Failing here loses nothing, the next
@@ -138,9 +173,7 @@ static void record(struct op *op)
 	if (r < 0) {
 		s->deployed = old_deployed;
 		memcpy(s->revision, op->old_commit, sizeof(s->revision));
-		op_finish(
-			op,
-			r); /* it runs, but nothing says so: the next start redoes the deploy */
+		record_later(op, &op->err, read_back);
 		return;
 	}
 	crash_point("deployed");
@@ -165,6 +198,16 @@ static bool goes_back(const struct op *op)
 	return op->old_tree[0] && op->agent->settings.running;
 }
 
+static void no_way_back(struct op *op)
+{
+	struct error why = op->err;
+
+	error_set(&op->err, EIO, "%s; and the way back failed too: %s", op->reason,
+		  error_text(&why));
+	op->r = -EIO;
+	fail(op, "deploy_failed");
+}
+
 static void roll_back(struct op *op, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 static void roll_back(struct op *op, const char *format, ...)
@@ -179,20 +222,21 @@ static void roll_back(struct op *op, const char *format, ...)
 	joblog_line(op->log, "%s", op->reason);
 	crash_point("rolling-back");
 	if (!op->proposal) {
-		error_set(&op->err, EIO, "%s", op->reason);
+		error_set_code(&op->err, EIO, "deploy_failed", "%s", op->reason);
 		op_finish(op, -EIO);
 		return;
 	}
 	if (!goes_back(op)) {
-		joblog_line(op->log,
-			    "stopping the container: there is no earlier system to go back to");
+		joblog_line(op->log, "stopping the container: %s",
+			    op->old_tree[0] ? "it is wanted stopped"
+					    : "there is no earlier system to go back to");
 		op_call(op, "stop", container_stop_arguments(op->hive, op->agent), NULL, 0,
 			on_rolled_back);
 		return;
 	}
 	if (container_spec(op->hive, op->agent, op->old_commit, op->old_tree, &spec, &op->err) <
 	    0) {
-		fail(op, "deploy_failed");
+		no_way_back(op);
 		return;
 	}
 	joblog_line(op->log, "rolling back to %.*s", OID_SHORT, op->old_commit);
@@ -202,11 +246,7 @@ static void roll_back(struct op *op, const char *format, ...)
 static void on_rolled_back(struct op *op)
 {
 	if (op->r < 0) {
-		struct error why = op->err;
-
-		error_set(&op->err, EIO, "%s; and the way back failed too: %s", op->reason,
-			  error_text(&why));
-		fail(op, "deploy_failed");
+		no_way_back(op);
 		return;
 	}
 	op_call(op, "inspect", container_arguments(op->agent, NULL), NULL, 0, on_rollback_read);
@@ -303,6 +343,11 @@ static void on_switched(struct op *op)
 		op->agent->downtime_ms = ms;
 		joblog_line(op->log, "switched: %lld ms without a container", (long long)ms);
 	}
+	read_back(op);
+}
+
+static void read_back(struct op *op)
+{
 	op_call(op, "inspect", container_arguments(op->agent, NULL), NULL, 0, on_read_back);
 }
 
@@ -319,6 +364,7 @@ static void switch_now(struct op *op)
 	 * made of it
 	 */
 	json_object_set_new(spec, "fresh", json_boolean(!op->skip_probe));
+	op->touched = true;
 	op_call(op, op->was_running ? "switch" : "start", spec, NULL, 0, on_switched);
 }
 

@@ -12,6 +12,7 @@
 #include "control/container.h"
 #include "control/event.h"
 #include "control/meta.h"
+#include "control/owed.h"
 #include "control/submit.h"
 #include "git/tagfile.h"
 
@@ -140,8 +141,7 @@ int lifecycle_destroy(struct hive *hive, struct agent *agent, bool purge,
 				      "'%s' is being destroyed already", agent->settings.name);
 	agent->dying = true;
 	submit_abandon(agent);
-	timer_cancel(agent->restart_timer);
-	agent->restart_timer = NULL;
+	owed_cancel(agent);
 	*ret = op_add(agent, "destroy", actor, begin);
 	(*ret)->purge = purge;
 	(*ret)->removes =

@@ -32,7 +32,7 @@ static void agent_free(struct agent *agent)
 	json_decref(agent->failed_units);
 	free(agent->status_text);
 	free(agent->last_row);
-	timer_cancel(agent->restart_timer);
+	timer_cancel(agent->owed_timer);
 	watch_free(agent->listen_watch);
 	closep(&agent->listen_fd);
 	free(agent);

@@ -42,8 +42,9 @@ struct agent {
 	int64_t status_set_at;
 	int64_t downtime_ms; /* of the last switch; −1 unknown */
 	char *last_row;      /* the row subscribers saw last */
-	unsigned crashes;    /* in a row, for the back-off of restarts */
-	struct timer *restart_timer;
+	int64_t up_since_ms; /* boot milliseconds; 0: not seen running */
+	unsigned attempts;   /* in a row to do what is owed, for the pauses between them */
+	struct timer *owed_timer;
 
 	int listen_fd; /* its own socket; −1: none */
 	struct watch *listen_watch;

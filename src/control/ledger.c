@@ -244,8 +244,7 @@ void ledger_mark_stale(struct hive *hive, struct agent *agent)
 		struct verdict verdict = {.build_ms = -1, .downtime_ms = -1};
 		struct error err = {};
 
-		if (p->state > PROPOSAL_APPROVED ||
-		    strcmp(p->agent, agent->settings.name) != 0 ||
+		if (proposal_is_final(p) || strcmp(p->agent, agent->settings.name) != 0 ||
 		    strcmp(p->base, agent->settings.revision) == 0)
 			continue;
 		note = str_format(

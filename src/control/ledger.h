@@ -48,6 +48,8 @@ int ledger_mark_building(struct hive *hive, struct proposal *proposal, struct er
 void ledger_read(struct proposal *proposal, enum proposal_state state, const char *message,
 		 int64_t wall_s);
 
-/* Marks every undecided or unbuilt proposal of the agent stale whose base is not what runs now.
+/*
+ * Marks every proposal of the agent without an outcome stale whose base is not what runs now.
+ * One whose deploy was begun is no exception: what it was approved on is gone.
  */
 void ledger_mark_stale(struct hive *hive, struct agent *agent);

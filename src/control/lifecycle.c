@@ -8,16 +8,13 @@
 #include "control/container.h"
 #include "control/deploy.h"
 #include "control/event.h"
-#include "control/journal.h"
 #include "control/meta.h"
+#include "control/owed.h"
 #include "control/server.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define RESTART_FIRST_MS 1000
-#define RESTART_LAST_MS 60000
 
 /* ---- settings: one commit each ---- */
 
@@ -209,7 +206,7 @@ int lifecycle_start(struct hive *hive, struct agent *agent, const struct actor *
 		r = want_power(hive, agent, true, err);
 	if (r < 0)
 		return r;
-	agent->crashes = 0;
+	agent->attempts = 0;
 	*ret = deploy_again(agent, "start", actor, false);
 	return 0;
 }
@@ -249,8 +246,7 @@ int lifecycle_stop(struct hive *hive, struct agent *agent, const struct actor *a
 		r = want_power(hive, agent, false, err);
 	if (r < 0)
 		return r;
-	timer_cancel(agent->restart_timer);
-	agent->restart_timer = NULL;
+	owed_cancel(agent);
 	*ret = op_add(agent, "stop", actor, begin_stop);
 	return 0;
 }
@@ -267,33 +263,6 @@ int lifecycle_restart(struct hive *hive, struct agent *agent, const struct actor
 	(void)op_add(agent, "restart", actor, begin_stop);
 	*ret = deploy_again(agent, "start", actor, false);
 	return 0;
-}
-
-static void on_restart_due(void *data)
-{
-	struct agent *agent = data;
-
-	agent->restart_timer = NULL;
-	if (agent->settings.running && !agent->dying && !agent->ops && !agent->hive->stopping)
-		(void)deploy_again(agent, "restart after a crash", NULL, false);
-}
-
-void lifecycle_ended(struct hive *hive, struct agent *agent)
-{
-	int64_t pause = RESTART_FIRST_MS;
-
-	if (!agent->settings.running || agent->dying || agent->unborn || agent->ops ||
-	    agent->restart_timer || hive->stopping)
-		return;
-	for (unsigned i = 0; i < agent->crashes && pause < RESTART_LAST_MS; i++)
-		pause *= 2;
-	if (pause > RESTART_LAST_MS)
-		pause = RESTART_LAST_MS;
-	agent->crashes++;
-	log_event(LOG_WARNING, "a container ended by itself", "MESSAGE_ID",
-		  JOURNAL_CONTAINER_ENDED, "SKEP_AGENT", agent->settings.name, "SKEP_EXIT",
-		  agent->exit, NULL);
-	agent->restart_timer = loop_timer(hive->loop, pause, on_restart_due, agent);
 }
 
 /* ---- the agent's own socket ---- */

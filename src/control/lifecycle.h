@@ -43,7 +43,3 @@ int lifecycle_pause(struct hive *hive, struct agent *agent, bool paused,
 /* Asks for the agent's own socket and begins to serve it; its pause marker becomes true again.
  */
 void lifecycle_open_socket(struct hive *hive, struct agent *agent);
-
-/* A container ended without being asked to: starts it again after a growing pause, if it is
- * wanted. */
-void lifecycle_ended(struct hive *hive, struct agent *agent);

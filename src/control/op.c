@@ -7,6 +7,7 @@
 #include "control/event.h"
 #include "control/joblog.h"
 #include "control/probe.h"
+#include "control/owed.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -128,8 +129,24 @@ void op_finish(struct op *op, int r)
 		event_agent(hive, agent);
 		if (agent->ops)
 			begin(agent->ops);
+		else
+			owed_look(agent);
 	}
 	hive_quiet(hive);
+}
+
+static void on_slept(void *data)
+{
+	struct op *op = data;
+
+	op->sleep = NULL;
+	run(op);
+}
+
+void op_sleep(struct op *op, int64_t ms, op_step step)
+{
+	op->step = step;
+	op->sleep = loop_timer(op->hive->loop, ms, on_slept, op);
 }
 
 /*
@@ -139,9 +156,11 @@ void op_finish(struct op *op, int r)
  */
 static void interrupt(struct op *op)
 {
-	if (op->probe) {
+	if (op->probe || op->sleep) {
 		probe_free(op->probe);
 		op->probe = NULL;
+		timer_cancel(op->sleep);
+		op->sleep = NULL;
 		error_set(&op->err, ECANCELED, "the hive is going down");
 		op_finish(op, -ECANCELED);
 	} else if (op->build) {

@@ -40,6 +40,7 @@ struct op {
 	int r;
 	struct error err;
 	json_t *answer;
+	struct timer *sleep; /* NULL: it does not sleep */
 
 	struct slots *holds; /* the slot it has, NULL: none */
 	struct op *next_waiting;
@@ -51,8 +52,8 @@ struct op {
 	struct joblog *log;
 	uint64_t build; /* the request to skep-exec while it builds; 0: none */
 	struct probe_run *probe;
-	json_t *baseline; /* units that were failed before */
-	bool was_running, skip_probe;
+	json_t *baseline;                      /* units that were failed before */
+	bool was_running, skip_probe, touched; /* touched: the old system may be gone */
 	int64_t began_ms, build_ms;
 	char *reason; /* why it is rolled back */
 
@@ -80,6 +81,9 @@ uint64_t op_call(struct op *op, const char *verb, json_t *arguments, const int *
  * back too. */
 void op_take_slot(struct op *op, struct slots *slots, op_step step);
 void op_give_slot(struct op *op);
+
+/* Waits ms, then step. */
+void op_sleep(struct op *op, int64_t ms, op_step step);
 
 /* The hive goes down: ends what would wait long, so that nothing but starts and stops goes on.
  */

@@ -83,12 +83,15 @@ static void judge(struct probe_run *p, int r)
 static int judge_units(struct probe_run *p, const json_t *entry)
 {
 	const char *state = json_string_value(json_object_get(entry, "state")), *unit;
-	json_t *value;
+	json_t *failed = json_object_get(entry, "failed_units"), *value;
 	size_t i;
 
 	if (!state || strcmp(state, "running") != 0)
 		return error_set(&p->err, EIO, "the container is %s", state ? state : "gone");
-	json_array_foreach (json_object_get(entry, "failed_units"), i, value) {
+	/* nobody could say which units failed: that is not the same as none */
+	if (!json_is_array(failed))
+		return error_set(&p->err, EIO, "the system inside does not answer");
+	json_array_foreach (failed, i, value) {
 		unit = json_string_value(value);
 		if (unit && !json_holds(p->baseline, unit))
 			return error_set(&p->err, EIO, "unit '%s' failed", unit);

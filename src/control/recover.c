@@ -4,10 +4,10 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "control/container.h"
-#include "control/deploy.h"
 #include "control/ledger.h"
 #include "control/lifecycle.h"
 #include "control/meta.h"
+#include "control/owed.h"
 #include "git/refs.h"
 #include "git/tag.h"
 #include "git/tagfile.h"
@@ -210,12 +210,6 @@ static int close_superseded(struct hive *hive, struct error *err)
 	return 0;
 }
 
-/* The record of an agent that is in no list any more (destroyed, state kept) owes nothing. */
-static bool is_owed(const struct hive *hive, const struct proposal *p)
-{
-	return !proposal_is_final(p) && !proposal_is_pending(p) && hive_find(hive, p->agent);
-}
-
 int recover_load(struct hive *hive, struct error *err)
 {
 	int r;
@@ -236,30 +230,6 @@ struct resume {
 	void (*fn)(struct hive *hive, const struct error *err);
 };
 
-static bool has_owed(const struct hive *hive, const struct agent *agent)
-{
-	for (size_t i = 0; i < hive->n_proposals; i++)
-		if (is_owed(hive, hive->proposals[i]) &&
-		    strcmp(hive->proposals[i]->agent, agent->settings.name) == 0)
-			return true;
-	return false;
-}
-
-/*
- * A container may run a system nobody recorded (a deploy was cut short): if that deploy is owed
- * it is done again, else "start" puts the deployed system back.
- */
-static void resume_agent(struct hive *hive, struct agent *agent)
-{
-	lifecycle_open_socket(hive, agent);
-	if (has_owed(hive, agent))
-		return;
-	if (agent->settings.running)
-		(void)deploy_again(agent, "start", NULL, false);
-	else if (strcmp(agent->state, "stopped") != 0)
-		(void)lifecycle_stop(hive, agent, NULL, &(struct op *){NULL}, NULL);
-}
-
 static void on_inspected(const json_t *answer, int *fds, size_t n_fds, const struct error *err,
 			 void *data)
 {
@@ -268,19 +238,12 @@ static void on_inspected(const json_t *answer, int *fds, size_t n_fds, const str
 
 	(void)fds;
 	(void)n_fds;
+	if (answer)
+		container_seen_all(hive, answer);
 	for (size_t i = 0; answer && i < hive->n_agents; i++) {
-		struct agent *agent = hive->agents[i];
-		const json_t *entry = container_entry(answer, agent->settings.name);
-
-		if (entry)
-			container_seen(hive, agent, entry);
-		else
-			snprintf(agent->state, sizeof(agent->state), "stopped");
-		resume_agent(hive, agent);
+		lifecycle_open_socket(hive, hive->agents[i]);
+		owed_resume(hive->agents[i]);
 	}
-	for (size_t i = 0; answer && i < hive->n_proposals; i++)
-		if (is_owed(hive, hive->proposals[i]))
-			(void)deploy_add(hive, hive->proposals[i], NULL);
 	resume->fn(hive, answer ? NULL : err);
 	free(resume);
 }

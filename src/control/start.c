@@ -5,8 +5,8 @@
 #include "control/audit.h"
 #include "control/container.h"
 #include "control/event.h"
-#include "control/lifecycle.h"
 #include "control/op.h"
+#include "control/owed.h"
 #include "control/recover.h"
 #include "control/server.h"
 #include "control/submit.h"
@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define EXPIRY_MS 3600000
+#define LOOK_AGAIN_MS 5000
 #define STOPS_AT_ONCE 16 /* of containers, when the hive goes down */
 
 static void on_expiry(void *data)
@@ -135,6 +136,35 @@ void start_stop(struct hive *hive, bool stop_them, void (*done)(struct hive *hiv
 
 /* ---- what skep-exec says by itself ---- */
 
+static void look_again(void *data);
+
+static void on_looked(const json_t *answer, int *fds, size_t n_fds, const struct error *err,
+		      void *data)
+{
+	struct hive *hive = data;
+
+	(void)fds;
+	(void)n_fds;
+	if (hive->stopping || (err && err->err == -EPIPE))
+		return;
+	if (!answer) {
+		log_line(LOG_ERR, "the containers cannot be looked at: %s", error_text(err));
+		(void)loop_timer(hive->loop, LOOK_AGAIN_MS, look_again, hive);
+		return;
+	}
+	container_seen_all(hive, answer);
+	for (size_t i = 0; i < hive->n_agents; i++)
+		owed_look(hive->agents[i]);
+}
+
+/* Something may have changed unseen. */
+static void look_again(void *data)
+{
+	struct hive *hive = data;
+
+	(void)executor_call(hive->executor, "inspect", json_object(), NULL, 0, on_looked, hive);
+}
+
 void start_on_event(const json_t *event, void *data)
 {
 	struct hive *hive = data;
@@ -142,9 +172,10 @@ void start_on_event(const json_t *event, void *data)
 	const char *name = json_string_value(json_object_get(event, "agent"));
 	struct agent *agent = name ? hive_find(hive, name) : NULL;
 
-	if (!kind || strcmp(kind, "container") != 0 || !agent)
-		return;
-	container_seen(hive, agent, event);
-	if (strcmp(agent->state, "stopped") == 0 || strcmp(agent->state, "failed") == 0)
-		lifecycle_ended(hive, agent);
+	if (kind && strcmp(kind, "resync") == 0) {
+		look_again(hive);
+	} else if (kind && strcmp(kind, "container") == 0 && agent) {
+		container_seen(hive, agent, event);
+		owed_look(agent);
+	}
 }

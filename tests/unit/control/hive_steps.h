@@ -79,6 +79,51 @@ static inline void await_state(struct hive_unit *u, int64_t id, const char *stat
 	assert_state(u, id, state);
 }
 
+/* The state word of an agent's container, waited for, bounded. */
+static inline void await_agent(struct hive_unit *u, const char *name, const char *state)
+{
+	char now[256] = "";
+
+	for (int i = 0; i < 500 && strcmp(now, state) != 0; i++) {
+		json_t *answer = hive_must(hive_ask(u, "{'cmd':'agent','name':'%s'}", name));
+
+		hive_text(now, answer, "agent", "state");
+		json_decref(answer);
+		if (strcmp(now, state) != 0)
+			usleep(20000);
+	}
+	assert_string_equal(now, state);
+}
+
+/* Sends a request and leaves its answer for later. Returns the connection. */
+static inline int ask_later(struct hive_unit *u, const char *request)
+{
+	int fd = sock_connect(u->socket_path, SOCK_STREAM, NULL);
+	_cleanup_free_ char *line = str_format("%s\n", request);
+
+	assert_true(fd >= 0);
+	for (char *q = line; *q; q++)
+		if (*q == '\'')
+			*q = '"';
+	assert_int_equal(file_write_all(fd, line, strlen(line)), 0);
+	return fd;
+}
+
+static inline void touch(const struct hive_unit *u, const char *name)
+{
+	_cleanup_free_ char *path = str_format("%s/%s", u->dir, name);
+
+	(void)close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+static inline void untouch(const struct hive_unit *u, const char *name)
+{
+	_cleanup_free_ char *path = str_format("%s/%s", u->dir, name);
+
+	assert_int_equal(unlink(path), 0);
+}
+
 static inline void assert_audit(struct hive_unit *u)
 {
 	json_t *answer = hive_must(hive_ask(u, "{'cmd':'audit_verify'}"));

@@ -2,20 +2,6 @@
  */
 #include "hive_steps.h"
 
-/* Sends a request and leaves its answer for later. Returns the connection. */
-static int ask_later(struct hive_unit *u, const char *request)
-{
-	int fd = sock_connect(u->socket_path, SOCK_STREAM, NULL);
-	_cleanup_free_ char *line = str_format("%s\n", request);
-
-	assert_true(fd >= 0);
-	for (char *q = line; *q; q++)
-		if (*q == '\'')
-			*q = '"';
-	assert_int_equal(file_write_all(fd, line, strlen(line)), 0);
-	return fd;
-}
-
 static void test_nothing_to_do(void **state)
 {
 	struct hive_unit *u = *state;

@@ -1,0 +1,19 @@
+/*
+ * What is owed to an agent while nothing is in its line: the deploy of an approved proposal
+ * that has no outcome, a container that should run and does not.
+ */
+#pragma once
+
+#include "control/hive.h"
+
+/* At the start of the daemon, with every container looked at: puts in line what is owed. */
+void owed_resume(struct agent *agent);
+
+/*
+ * The same after a pause that grows with every attempt, for what went wrong meanwhile. Call it
+ * when a container has ended and when an agent's line has become empty.
+ */
+void owed_look(struct agent *agent);
+
+/* No attempt is made any more until the next look. */
+void owed_cancel(struct agent *agent);
