@@ -17,7 +17,11 @@ struct call {
 	uint64_t number;
 	executor_fn fn;
 	void *data;
-	int failed; /* why it was never sent, an errno; told on the next turn */
+	int failed;      /* why it was never sent, an errno; told on the next turn */
+	bool counts;     /* among those that are open */
+	json_t *waiting; /* what is sent when it is its turn; NULL once it was */
+	int fds[SOCK_MAX_FDS];
+	size_t n_fds;
 	TAILQ_ENTRY(call) next;
 };
 
@@ -27,6 +31,7 @@ struct executor {
 	struct watch *watch;
 	struct timer *later; /* failures that are waiting to be told */
 	uint64_t last_number;
+	size_t n_open, n_waiting;
 	TAILQ_HEAD(, call) calls;
 	struct outbox *outbox;
 	executor_event_fn on_event;
@@ -46,6 +51,16 @@ static struct call *find_call(struct executor *e, uint64_t number)
 	return NULL;
 }
 
+static void call_free(struct call *c)
+{
+	for (size_t i = 0; i < c->n_fds; i++)
+		(void)close(c->fds[i]);
+	json_decref(c->waiting);
+	free(c);
+}
+
+static void send_waiting(struct executor *e);
+
 /* Ends a call. Returns false when its callback freed the executor. */
 static bool finish(struct executor *e, struct call *c, const json_t *answer, int *fds,
 		   size_t n_fds, const struct error *err)
@@ -53,12 +68,18 @@ static bool finish(struct executor *e, struct call *c, const json_t *answer, int
 	bool freed = false;
 
 	TAILQ_REMOVE(&e->calls, c, next);
+	if (c->waiting)
+		e->n_waiting--;
+	else if (c->counts)
+		e->n_open--;
 	e->freed = &freed;
 	c->fn(answer, fds, n_fds, err, c->data);
-	free(c);
-	if (!freed)
-		e->freed = NULL;
-	return !freed;
+	call_free(c);
+	if (freed)
+		return false;
+	e->freed = NULL;
+	send_waiting(e);
+	return true;
 }
 
 static struct call *find_failed(struct executor *e, uint64_t last)
@@ -222,7 +243,7 @@ void executor_free(struct executor *e)
 		struct call *c = TAILQ_FIRST(&e->calls);
 
 		TAILQ_REMOVE(&e->calls, c, next);
-		free(c);
+		call_free(c);
 	}
 	outbox_free(e->outbox);
 	timer_cancel(e->later);
@@ -231,35 +252,88 @@ void executor_free(struct executor *e)
 	free(e);
 }
 
+/* A command in a container lasts as long as whoever asked for it likes. */
+static bool is_lasting(const char *verb)
+{
+	return strcmp(verb, "exec") == 0 || strcmp(verb, "shell") == 0 ||
+	       strcmp(verb, "logs") == 0;
+}
+
+/* Sends a call whose turn it is. */
+static void send_call(struct executor *e, struct call *c)
+{
+	int r = outbox_add(e->outbox, TAKE_PTR(c->waiting), c->fds, c->n_fds);
+
+	e->n_waiting--;
+	for (size_t i = 0; i < c->n_fds; i++)
+		(void)close(c->fds[i]);
+	c->n_fds = 0;
+	if (c->counts)
+		e->n_open++;
+	if (r < 0)
+		fail_later(e, c, -r);
+}
+
+static void send_waiting(struct executor *e)
+{
+	struct call *c, *next;
+
+	if (e->gone)
+		return;
+	for (c = TAILQ_FIRST(&e->calls); c && e->n_open < EXECUTOR_OPEN_MAX; c = next) {
+		next = TAILQ_NEXT(c, next);
+		if (c->waiting && !c->failed)
+			send_call(e, c);
+	}
+	flush(e);
+}
+
+/* Keeps copies of a request's descriptors; -errno when there is no room. */
+static int keep_fds(struct call *c, const int *fds, size_t n_fds)
+{
+	for (size_t i = 0; i < n_fds; i++) {
+		int fd = i < SOCK_MAX_FDS ? fcntl(fds[i], F_DUPFD_CLOEXEC, 3) : -1;
+
+		if (fd < 0)
+			return i < SOCK_MAX_FDS ? -errno : -EINVAL;
+		c->fds[c->n_fds++] = fd;
+	}
+	return 0;
+}
+
 uint64_t executor_call(struct executor *e, const char *verb, json_t *arguments, const int *fds,
 		       size_t n_fds, executor_fn fn, void *data)
 {
-	json_t *object = arguments ? arguments : json_object();
 	struct call *c = mem_new(1, sizeof(*c));
-	int r;
+	int r = keep_fds(c, fds, n_fds);
 
 	c->number = ++e->last_number;
 	c->fn = fn;
 	c->data = data;
+	c->counts = !is_lasting(verb);
+	c->waiting = arguments ? arguments : json_object();
 	TAILQ_INSERT_TAIL(&e->calls, c, next);
-	json_object_set_new(object, "id", json_integer((json_int_t)c->number));
-	json_object_set_new(object, "verb", json_string(verb));
-	if (e->gone) {
-		json_decref(object);
-		fail_later(e, c, EPIPE);
-		return c->number;
-	}
-	r = outbox_add(e->outbox, object, fds, n_fds);
-	if (r < 0)
-		fail_later(e, c, -r);
-	flush(e);
+	e->n_waiting++;
+	json_object_set_new(c->waiting, "id", json_integer((json_int_t)c->number));
+	json_object_set_new(c->waiting, "verb", json_string(verb));
+	if (e->gone || r < 0)
+		fail_later(e, c, e->gone ? EPIPE : -r);
+	else if (!c->counts)
+		send_call(e, c);
+	send_waiting(e);
 	return c->number;
 }
 
 void executor_cancel(struct executor *e, uint64_t number)
 {
-	if (e->gone || !find_call(e, number))
+	struct call *c = find_call(e, number);
+
+	if (e->gone || !c || c->failed)
 		return;
+	if (c->waiting) {
+		fail_later(e, c, ECANCELED);
+		return;
+	}
 	(void)outbox_add(e->outbox,
 			 json_pack("{s:I, s:s, s:I}", "id", (json_int_t)++e->last_number,
 				   "verb", "cancel", "target", (json_int_t)number),

@@ -1,6 +1,7 @@
 /*
  * skepd's end of the channel to skep-exec: asynchronous requests, their answers, and what it
- * observes by itself.
+ * observes by itself. skep-exec refuses what is too much at once, so that only so many requests
+ * are open; the others wait here for their turn, in order.
  */
 #pragma once
 
@@ -10,6 +11,8 @@
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define EXECUTOR_OPEN_MAX 48 /* commands in containers, which may last, do not count */
 
 struct executor;
 

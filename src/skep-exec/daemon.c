@@ -33,12 +33,14 @@ struct daemon {
 	struct client *client;
 	struct jobs *jobs;
 	struct keeper *keeper;
+	uint64_t generation; /* of the connection to skepd: each numbers its requests anew */
 	int lock_fd;
 };
 
 /* What a request's answer needs when it comes. */
 struct pending {
 	struct daemon *daemon;
+	uint64_t generation;
 	char *agent; /* of a request that starts or stops a container */
 };
 
@@ -53,7 +55,8 @@ static void on_answer(const json_t *answer, const int *fds, size_t n_fds, bool f
 {
 	struct pending *p = data;
 
-	client_send(p->daemon->client, json_incref((json_t *)answer), fds, n_fds);
+	if (p->generation == p->daemon->generation)
+		client_send(p->daemon->client, json_incref((json_t *)answer), fds, n_fds);
 	if (!final)
 		return;
 	if (p->agent)
@@ -93,6 +96,7 @@ static int start_job(struct daemon *d, const struct verb *verb, uint64_t id, jso
 	int r;
 
 	p->daemon = d;
+	p->generation = d->generation;
 	if (verb->flags & VERB_LIFECYCLE)
 		p->agent = str_dup(json_string_value(json_object_get(arguments, "agent")));
 	r = jobs_start(d->jobs, verb, id, arguments, fds, n_fds, on_answer, p, err);
@@ -138,11 +142,11 @@ static void on_client_gone(void *data)
 {
 	struct daemon *d = data;
 
-	/* What it asked for to look at or to type into is of no use to the next one. */
+	d->generation++;
 	if (d->options->channel_fd >= 0)
 		loop_stop(d->loop);
 	else
-		jobs_cancel_stoppable(d->jobs);
+		jobs_abandon(d->jobs);
 }
 
 /* {"event":"container","agent":…,"state":…,…}: what the settled state is, when it is news. */

@@ -212,9 +212,10 @@ int jobs_start(struct jobs *jobs, const struct verb *verb, uint64_t id, json_t *
 	struct job *job;
 	int pair[2], r;
 
-	if (jobs->count >= JOBS_MAX)
-		return error_set(err, EBUSY, "skep-exec works on %d requests already",
-				 JOBS_MAX);
+	if (jobs->count >= (verb->flags & VERB_MINOR ? JOBS_MAX - JOBS_KEPT : JOBS_MAX) &&
+	    !(verb->flags & VERB_INTERNAL))
+		return error_set(err, EBUSY, "skep-exec works on %zu requests already",
+				 jobs->count);
 	if (find(jobs, id))
 		return error_set(err, EEXIST, "request %llu is being worked on",
 				 (unsigned long long)id);
@@ -263,13 +264,15 @@ static void stop(struct job *job)
 	job->timer = loop_timer(job->jobs->loop, STOP_GRACE_MS, on_deadline, job);
 }
 
-void jobs_cancel_stoppable(struct jobs *jobs)
+void jobs_abandon(struct jobs *jobs)
 {
 	struct job *job;
 
-	for (job = LIST_FIRST(&jobs->list); job; job = LIST_NEXT(job, next))
+	for (job = LIST_FIRST(&jobs->list); job; job = LIST_NEXT(job, next)) {
+		job->id = 0;
 		if (job->verb->flags & VERB_STOPPABLE)
 			stop(job);
+	}
 }
 
 int jobs_cancel(struct jobs *jobs, uint64_t id, struct error *err)
@@ -307,7 +310,7 @@ bool jobs_lifecycle(const struct jobs *jobs, const char *agent)
 	const struct job *job;
 
 	for (job = LIST_FIRST(&jobs->list); job; job = LIST_NEXT(job, next))
-		if ((job->verb->flags & VERB_LIFECYCLE) && job->agent &&
+		if ((job->verb->flags & VERB_LIFECYCLE) && !job->answered && job->agent &&
 		    strcmp(job->agent, agent) == 0)
 			return true;
 	return false;

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #define JOBS_MAX 128 /* more are refused */
+#define JOBS_KEPT 64 /* of them, for what is no VERB_MINOR */
 
 struct jobs;
 
@@ -38,8 +39,11 @@ int jobs_start(struct jobs *jobs, const struct verb *verb, uint64_t id, json_t *
 /* Ends a request early; its final answer comes as always. */
 int jobs_cancel(struct jobs *jobs, uint64_t id, struct error *err);
 
-/* Ends all requests early that can be told to: nobody listens to them any more. */
-void jobs_cancel_stoppable(struct jobs *jobs);
+/*
+ * Who asked is gone: what was asked for to look at or to type into is of no use to the next one
+ * and is ended early; the others go on, their numbers are free.
+ */
+void jobs_abandon(struct jobs *jobs);
 
 /* Passes a signal to what a request runs. */
 int jobs_signal(struct jobs *jobs, uint64_t id, int signum, struct error *err);

@@ -33,6 +33,7 @@ struct argument {
 #define VERB_LIFECYCLE 2u /* changes whether a container runs: its end is no news meanwhile */
 #define VERB_SPEC 4u      /* the whole request is a container specification */
 #define VERB_INTERNAL 8u  /* not for skepd */
+#define VERB_MINOR 16u    /* is refused first when there is much to do */
 
 struct verb {
 	const char *name;

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@
 #define LOG_FD STDOUT_FILENO
 #define RESULT_FD 3
 #define DIR_FD 4
+#define STAGING ".staging-" /* and the process that writes there */
 
 struct build {
 	const struct place *place;
@@ -117,12 +119,37 @@ static int publish(const struct build *b, const char *staging, struct error *err
 	return 0;
 }
 
+/* What builds left behind that were killed: at their deadline, or because nobody wanted them.
+ */
+static int sweep(const struct build *b, struct error *err)
+{
+	int list_fd = openat(b->systems_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = list_fd < 0 ? NULL : fdopendir(list_fd);
+	struct dirent *entry;
+
+	if (!dir)
+		return error_set_errno(err, errno, "cannot list systems");
+	while (errno = 0, (entry = readdir(dir))) {
+		int pid = 0, r = 0;
+
+		if (sscanf(entry->d_name, STAGING "%d", &pid) != 1 || pid <= 0)
+			continue;
+		if (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH))
+			r = file_remove_tree(b->systems_fd, entry->d_name, err);
+		if (r < 0)
+			return r;
+	}
+	return errno ? error_set_errno(err, errno, "cannot list systems") : 0;
+}
+
 static int build(const struct build *b, struct error *err)
 {
-	_cleanup_free_ char *staging = str_format(".staging-%d", (int)getpid());
+	_cleanup_free_ char *staging = str_format(STAGING "%d", (int)getpid());
 	struct error ignored;
 	int r = reuse(b, err);
 
+	if (r == 0)
+		r = sweep(b, err);
 	if (r != 0)
 		return r;
 	r = build_into(b, staging, err);

@@ -448,6 +448,12 @@ nothing_left_of() {
 	none=9999999999999999999999999999999999999999
 	refused '"ok": false' build "{\"agent\":\"alice\",\"commit\":\"$commit\",\"tree\":\"$none\"}"
 	refused '"ok": false' build "{\"agent\":\"alice\",\"commit\":\"$none\",\"tree\":\"$none\"}"
+	# What a build that was killed left behind goes with the next one; what one is at work on stays.
+	mkdir "$STATE/systems/.staging-4194304" "$STATE/systems/.staging-$$"
+	rm -r "$STATE/systems/$tree"
+	ask build "$args"
+	equal ".staging-$$" "$(ls -A "$STATE/systems" | grep staging)"
+	rmdir "$STATE/systems/.staging-$$"
 	equal '' "$(find "$STATE/systems" -maxdepth 1 -name '.staging*')"
 	up alice "$tree" > /dev/null
 	equal built "$(run_in alice cat /etc/link)"
@@ -560,6 +566,20 @@ nothing_left_of() {
 	wait_for 10 fails ask hello
 	unlisten
 	wait_for 10 ask hello
+}
+
+@test "a new connection does not get what the one before it asked for" {
+	running alice
+	"$BUILD/helpers/exec-call" -u $SKEP_UID "$SOCKET" switch "$(spec alice $S2)" > /dev/null 3>&- &
+	caller=$!
+	wait_for 10 pgrep -f "skep-exec verb switch --standalone --state $STATE"
+	kill -KILL $caller
+	# Both number their requests from 1.
+	for _ in 1 2 3 4 5 6 7 8; do
+		equal standalone "$(ask hello | jq -r .mode)"
+	done
+	wait_for 20 fails pgrep -f "skep-exec verb switch --standalone --state $STATE"
+	equal "running $S2" "$(row alice '"\(.state) \(.system)"')"
 }
 
 @test "destroy takes the container and keeps the agent's own; purge takes all" {

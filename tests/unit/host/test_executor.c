@@ -312,6 +312,41 @@ static void test_queue_when_full(void **state)
 	}
 }
 
+/* The peer refuses too much at once; what waits keeps its order, commands go past it. */
+static void test_few_are_open(void **state)
+{
+	struct fixture *f = *state;
+	int fds[SOCK_MAX_FDS];
+	json_t *request;
+	size_t n = 0;
+
+	for (int i = 0; i < EXECUTOR_OPEN_MAX + 3; i++)
+		executor_call(f->executor, "inspect", NULL, NULL, 0, on_answer, f);
+	executor_call(f->executor, "exec", NULL, NULL, 0, on_answer, f);
+	for (int i = 1; i <= EXECUTOR_OPEN_MAX; i++) {
+		request = peer_hears(f, fds, &n);
+		assert_int_equal(json_integer_value(json_object_get(request, "id")), i);
+		json_decref(request);
+	}
+	request = peer_hears(f, fds, &n);
+	assert_string_equal(json_string_value(json_object_get(request, "verb")), "exec");
+	json_decref(request);
+	assert_int_equal(recv(f->peer, &n, sizeof(n), MSG_DONTWAIT), -1);
+
+	/* one that waits can be taken back: it is never sent */
+	executor_cancel(f->executor, EXECUTOR_OPEN_MAX + 1);
+	assert_int_equal(loop_run(f->loop), 0);
+	assert_non_null(strstr(buf_str(&f->log), "-125 "));
+	peer_says(f, "{\"id\":7,\"ok\":true}", NULL, 0);
+	f->stop_after = 1;
+	assert_int_equal(loop_run(f->loop), 0);
+	request = peer_hears(f, fds, &n);
+	assert_int_equal(json_integer_value(json_object_get(request, "id")),
+			 EXECUTOR_OPEN_MAX + 2);
+	json_decref(request);
+	assert_int_equal(recv(f->peer, &n, sizeof(n), MSG_DONTWAIT), -1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -327,6 +362,7 @@ int main(void)
 		TEST(test_free_in_callback),
 		TEST(test_free_in_event),
 		TEST(test_too_large_is_told_later),
+		TEST(test_few_are_open),
 		TEST(test_largest),
 		TEST(test_queue_when_full),
 	};
