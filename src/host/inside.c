@@ -14,6 +14,8 @@
 #define FAILED_UNITS_MAX 50
 /* How far systemd's own limit lies behind ours: for when we are killed. */
 #define RUNTIME_SLACK_MS 5000
+/* In the PATH of everything inside, but not where systemd itself looks for programs. */
+#define CLIENT "/run/hive/bin/skep"
 #define EXIT_EXEC 203 /* man systemd.exec, "Process exit codes": the program cannot be run */
 #define EXIT_CHDIR 200
 #define EXIT_USER 217
@@ -48,6 +50,7 @@ static int run(pid_t leader, const struct inside_command *command, const int *st
 	struct transient t = {
 		.unit = transient_name(unit, "skep-exec"),
 		.description = command->argv[0],
+		.path = strcmp(command->argv[0], "skep") == 0 ? CLIENT : NULL,
 		.argv = command->argv,
 		.env = command->env,
 		.user = command->user ? command->user : "root", /* named, so that HOME is set */

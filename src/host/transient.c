@@ -52,7 +52,7 @@ static int add_strings(sd_bus_message *m, const char *property, const char *cons
 
 /* ExecStartEx is an array of (path, argv, flags); without the flag "$" in an argument would be
  * expanded. */
-static int add_command(sd_bus_message *m, const char *const *argv)
+static int add_command(sd_bus_message *m, const char *path, const char *const *argv)
 {
 	int r = sd_bus_message_open_container(m, 'r', "sv");
 
@@ -65,7 +65,7 @@ static int add_command(sd_bus_message *m, const char *const *argv)
 	if (r >= 0)
 		r = sd_bus_message_open_container(m, 'r', "sasas");
 	if (r >= 0)
-		r = sd_bus_message_append(m, "s", argv[0]);
+		r = sd_bus_message_append(m, "s", path ? path : argv[0]);
 	if (r >= 0)
 		r = sd_bus_message_append_strv(m, (char **)argv);
 	if (r >= 0)
@@ -162,7 +162,7 @@ static int add_properties(sd_bus_message *m, const struct transient *t, bool kee
 		r = add_strings(m, "Environment", t->env);
 	if (r >= 0)
 		r = add_stdio(m, t);
-	return r < 0 ? r : add_command(m, t->argv);
+	return r < 0 ? r : add_command(m, t->path, t->argv);
 }
 
 int transient_start(sd_bus *bus, const struct transient *t, bool keep, struct error *err)

@@ -10,6 +10,7 @@
 struct transient {
 	const char *unit;        /* its name, ending in .service */
 	const char *description; /* one line; foreign text is fine */
+	const char *path;        /* of the program; NULL: the manager looks argv[0] up */
 	const char *const *argv;
 	const char *const *env; /* may be NULL */
 	const char *user, *cwd; /* may be NULL */

@@ -69,6 +69,11 @@ units_of_ours() {
 	equal '/tmp v w' "$(inside run -c /tmp -e 'A=v w' sh -c 'echo $(pwd) $A')"
 }
 
+@test "the client is found by its name" {
+	inside run sh -c 'mkdir -p /run/hive/bin && cp /bin/echo /run/hive/bin/skep'
+	equal 'list --json' "$(inside run skep list --json)"
+}
+
 @test "what is missing is named" {
 	run inside run no-such-program
 	equal 125 "$status"
