@@ -160,22 +160,31 @@ static void on_ready(struct hive *hive, const struct error *err)
 
 /* ---- the list ---- */
 
+static int refuse_no_socket(struct error *err)
+{
+	return error_set(err, EINVAL,
+			 "no operator socket was handed over: start skepd.socket, or run "
+			 "skepd --standalone as root");
+}
+
 static int run(struct daemon *d)
 {
 	const struct config *config = &d->options->config;
 	_cleanup_free_ char *lock_path = str_format("%s/audit/lock", config->state_dir);
-	_cleanup_close_ int lock_fd = file_lock(lock_path, d->err);
+	_cleanup_close_ int lock_fd = -1;
 	int channel, r;
 
+	/* started by hand: said before anything else is found missing */
+	if (d->operator_fd < 0 && sd_listen_fds(0) <= 0)
+		return refuse_no_socket(d->err);
+	lock_fd = file_lock(lock_path, d->err);
 	if (lock_fd < 0)
 		return lock_fd;
 	if ((r = git_setup(true, d->err)) < 0 || (r = start_load(d->hive, d->err)) < 0)
 		return r;
 	take_listen_fds(d, d->hive);
 	if (d->operator_fd < 0)
-		return error_set(d->err, EINVAL,
-				 "no operator socket was handed over: start skepd.socket, or "
-				 "run skepd --standalone");
+		return refuse_no_socket(d->err);
 	channel = open_channel(d);
 	if (channel < 0)
 		return channel;
