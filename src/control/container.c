@@ -26,8 +26,7 @@ int container_manifest(struct hive *hive, struct agent *agent, const char *commi
 	}
 	if (r < 0)
 		return r;
-	r = manifest_parse(buf_str(&text), text.size, ret, err);
-	return r < 0 ? error_prefix(err, MANIFEST_PATH) : 0;
+	return manifest_parse(buf_str(&text), text.size, ret, err);
 }
 
 static struct limits with_defaults(struct hive *hive, struct agent *agent,

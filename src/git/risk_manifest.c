@@ -27,6 +27,7 @@ static int asked(struct repo *repo, const char *commit, struct limits *ret,
 		return 0;
 	if (r == -EINVAL || r == -E2BIG) {
 		*ret_why = why;
+		(void)error_prefix(ret_why, MANIFEST_PATH);
 		return 0;
 	}
 	if (r < 0)
@@ -85,10 +86,7 @@ int risk_manifest(struct repo *repo, const char *base, const char *commit,
 	if (r < 0)
 		return r;
 	if (why.err) {
-		char place[FLAG_PLACE_MAX];
-
-		snprintf(place, sizeof(place), MANIFEST_PATH ": %s", error_text(&why));
-		flags_add(flags, FLAG_MANIFEST_INVALID, place);
+		flags_add(flags, FLAG_MANIFEST_INVALID, error_text(&why));
 		return 0;
 	}
 	flag_memory(flags, now.memory_max_bytes,

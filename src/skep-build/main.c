@@ -132,7 +132,7 @@ static int check_manifest(struct repo *repo, const char *commit, struct error *e
 		return r;
 	r = manifest_parse(buf_str(&text), text.size, &manifest, err);
 	if (r < 0)
-		return error_prefix(err, MANIFEST_PATH);
+		return r;
 	say(MANIFEST_PATH ": %s; probe '%s'\n",
 	    manifest.description ? manifest.description : "no description",
 	    probe_kind_name(manifest.probe.kind));

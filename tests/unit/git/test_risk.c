@@ -456,6 +456,7 @@ static void test_invalid_manifest(void **state)
 		assert_int_equal(flags.count, 1);
 		assert_int_equal(flags.items[0].kind, FLAG_MANIFEST_INVALID);
 		assert_int_equal(strncmp(flags.items[0].place, "agent.json: ", 12), 0);
+		assert_null(strstr(flags.items[0].place + 12, "agent.json: ")); /* said once */
 		flags_release(&flags);
 	}
 }
