@@ -22,35 +22,34 @@ static int proposal_number(const struct cli *cli, int64_t *ret, struct error *er
 }
 
 /* What the submitter says, unless that is the title once more. */
-static void print_description(struct out *out, const json_t *row)
+/* Text that somebody wrote: what has lines keeps them. */
+static void print_text(struct out *out, const char *label, const char *text)
 {
-	const char *text = field_str(row, "description");
-
-	if (!text[0] || strcmp(text, proposal_title(row)) == 0)
-		return;
 	if (!strchr(text, '\n')) {
-		field_print(out, "description", STYLE_PLAIN, "%s", text);
+		field_print(out, label, STYLE_PLAIN, "%s", text);
 		return;
 	}
-	out_line(out, STYLE_DIM, "description");
+	out_line(out, STYLE_DIM, "%s", label);
 	out_lines(out, STYLE_PLAIN, "  ", text);
 }
 
 static void print_proposal(struct out *out, const json_t *row)
 {
 	const json_t *flags = json_object_get(row, "flags");
+	const char *description = field_str(row, "description");
 
 	out_add(out, STYLE_BOLD, "proposal %lld", (long long)field_int(row, "id"));
 	out_add(out, STYLE_PLAIN, " of %s is ", field_str(row, "agent"));
 	out_line(out, proposal_style(row), "%s", proposal_state(row));
 	field_print(out, "title", STYLE_PLAIN, "%s", proposal_title(row));
-	print_description(out, row);
+	if (strcmp(description, proposal_title(row)) != 0)
+		print_text(out, "description", description);
 	field_print(out, "author", STYLE_PLAIN, "%s", field_str(row, "author"));
 	field_print(out, "submitted", STYLE_PLAIN, "%s", field_str(row, "requested_at"));
 	field_print(out, "commit", STYLE_BOLD, "%s", proposal_commit(row));
 	field_print(out, "tree", STYLE_PLAIN, "%s", field_str(row, "tree"));
 	field_print(out, "base", STYLE_PLAIN, "%s", field_str(row, "base"));
-	field_print(out, "note", STYLE_PLAIN, "%s", field_str(row, "note"));
+	print_text(out, "note", field_str(row, "note"));
 	if (json_array_size(flags) > 0) {
 		out_line(out, STYLE_DIM, "flags");
 		flags_print(out, flags, "  ");
@@ -79,13 +78,25 @@ static char *approve_command(const json_t *row)
 	return buf_take(&text);
 }
 
+static bool is_blocked(const json_t *row)
+{
+	json_t *flag;
+	size_t i;
+
+	json_array_foreach (json_object_get(row, "flags"), i, flag)
+		if (flag_blocks(flag))
+			return true;
+	return false;
+}
+
 static void hint_verdict(struct cli *cli, const json_t *row)
 {
 	_cleanup_free_ char *command = approve_command(row);
 
 	if (!proposal_is_open(row) || client_is_agent_socket(cli->socket))
 		return;
-	cli_hint(cli, "approve with: %s", command);
+	if (!is_blocked(row))
+		cli_hint(cli, "approve with: %s", command);
 	cli_hint(cli, "deny with: skep deny %lld -m NOTE", (long long)field_int(row, "id"));
 }
 

@@ -84,7 +84,7 @@ static const struct option approve_options[] = {
 };
 
 static const struct option deny_options[] = {
-	OPTION("message", 'm', "NOTE", "the reason; the submitter reads it"),
+	OPTION("message", 'm', "NOTE", "the reason, always needed; the submitter reads it"),
 	{},
 };
 
@@ -172,7 +172,8 @@ static const struct command commands[] = {
 	 "change an agent's settings",
 	 "Keys: memory_max (2G), cpu_quota (50%), tasks_max (4096), network (host or private), "
 	 "parent, label.KEY; an "
-	 "empty value removes the setting."},
+	 "empty value removes the setting. Limits change while the agent runs; another network "
+	 "restarts it."},
 	{"exec", RUN, "AGENT", REST_REQUIRED, exec_options, cmd_exec,
 	 "run a command inside an agent's container",
 	 "Input, output and exit status are the command's own; a command ended by a signal "

@@ -393,6 +393,37 @@ static void test_diff(void **state)
 	run_release(&stat);
 }
 
+#define PLAIN_DIFF(row)                                          \
+	"{\"version\":1,\"ok\":true,\"diff\":{\"proposal\":" row \
+	",\"against\":{\"label\":\"base\","                      \
+	"\"commit\":\"" BASE "\"},\"files\":[],\"files_total\":0,\"added\":0,\"removed\":0}}"
+
+/* What cannot be approved is not said to be; a note keeps its lines. */
+static void test_diff_hints(void **state)
+{
+	static const struct fake_rule blocked[] = {
+		{"diff", PLAIN_DIFF(ROW("needs-review", ACK_FLAG "," BLOCK_FLAG)), NULL}, {}};
+	static const struct fake_rule failed[] = {
+		{"diff", PLAIN_DIFF(ROW("failed\",\"note\":\"it broke\\n\\nthe log", "")),
+		 NULL},
+		{}};
+	struct fake *fake = fake_start(blocked);
+	struct run run = {}, noted = {};
+
+	(void)state;
+	run_skep(&run, SKEP(fake, "diff", "3"));
+	free(fake_stop(fake));
+	assert_string_equal(buf_str(&run.err), "hint: deny with: skep deny 3 -m NOTE\n");
+	fake = fake_start(failed);
+	run_skep(&noted, SKEP(fake, "diff", "3"));
+	free(fake_stop(fake));
+	assert_string_equal(buf_str(&noted.err), "");
+	assert_non_null(
+		strstr(buf_str(&noted.out), "\nnote\n  it broke\n  \n  the log\nagainst "));
+	run_release(&run);
+	run_release(&noted);
+}
+
 static void test_diff_colors(void **state)
 {
 	json_auto_t *diff = json_loads(DIFF, 0, NULL);
@@ -413,7 +444,7 @@ int main(void)
 		cmocka_unit_test(test_ask),          cmocka_unit_test(test_ask_no),
 		cmocka_unit_test(test_purge_asks),   cmocka_unit_test(test_progress),
 		cmocka_unit_test(test_interrupt),    cmocka_unit_test(test_diff),
-		cmocka_unit_test(test_diff_colors),
+		cmocka_unit_test(test_diff_colors),  cmocka_unit_test(test_diff_hints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
