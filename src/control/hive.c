@@ -18,7 +18,9 @@ struct hive *hive_new(struct loop *loop, const struct config *config, int64_t (*
 	hive->loop = loop;
 	hive->wall_s = wall_s;
 	hive->config = config;
-	hive->program_dir = file_program_dir();
+	/* not by its path: who started us may be able to walk it and we not */
+	hive->worker_path = str_dup("/proc/self/exe");
+	hive->templates_fd = -1;
 	hive->builds.limit = config->max_builds;
 	hive->starts.limit = config->max_starts;
 	hive->started_boot_ms = clock_boot_ms();
@@ -51,7 +53,8 @@ void hive_free(struct hive *hive)
 	free(hive->agents);
 	free(hive->kept);
 	free(hive->proposals);
-	free(hive->program_dir);
+	free(hive->worker_path);
+	closep(&hive->templates_fd);
 	free(hive);
 }
 

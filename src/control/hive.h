@@ -75,7 +75,9 @@ struct hive {
 	int64_t (*wall_s)(void); /* the clock on the wall, handed in */
 	const struct config *config;
 	struct executor *executor;
-	char *program_dir;
+	char *worker_path; /* the program whose hidden subcommands are the workers: skepd itself
+			    */
+	int templates_fd;  /* config->templates_dir, opened by who could; −1: by its path */
 	bool stopping;
 	void (*on_quiet)(struct hive *hive); /* while stopping: no operation is left */
 	void *program;                       /* whose hive this is; not ours to look into */

@@ -116,10 +116,13 @@ static int read_dir(struct reader *t, int dir_fd, const char *prefix, int depth)
 
 int template_read(const struct hive *hive, const char *agent, json_t **ret, struct error *err)
 {
-	_cleanup_free_ char *dir = str_format("%s/overlay/%s", hive->config->templates_dir,
-					      name_is_manager(agent) ? "manager" : "agent");
+	const char *name = name_is_manager(agent) ? "overlay/manager" : "overlay/agent";
+	_cleanup_free_ char *dir = str_format("%s/%s", hive->config->templates_dir, name);
 	struct reader t = {.agent = agent, .files = json_array(), .err = err};
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+	bool opened = hive->templates_fd >= 0;
+	int fd = openat(opened ? hive->templates_fd : AT_FDCWD, opened ? name : dir,
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
 
 	if (fd < 0)
 		r = error_set_errno(err, errno, "cannot open the template '%s'", dir);

@@ -136,7 +136,11 @@ static void find_templates(struct config *config)
 
 int options_parse(int argc, char **argv, struct options *ret, struct error *err)
 {
-	struct options o = {.channel_fd = -1, .operator_fd = -1, .read_fd = -1, .ready_fd = -1};
+	struct options o = {.channel_fd = -1,
+			    .operator_fd = -1,
+			    .read_fd = -1,
+			    .ready_fd = -1,
+			    .templates_fd = -1};
 	const char *state = NULL, *runtime = NULL;
 	int opt, r = 0;
 
@@ -158,6 +162,7 @@ int options_parse(int argc, char **argv, struct options *ret, struct error *err)
 		return r;
 	}
 	find_templates(&o.config);
+	o.templates_fd = open(o.config.templates_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	*ret = o;
 	return 0;
 }
@@ -165,4 +170,5 @@ int options_parse(int argc, char **argv, struct options *ret, struct error *err)
 void options_release(struct options *o)
 {
 	config_release(&o->config);
+	closep(&o->templates_fd);
 }

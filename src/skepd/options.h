@@ -12,6 +12,8 @@ struct options {
 	/* of the process that a standalone start made: what it was handed */
 	int channel_fd, operator_fd, read_fd, ready_fd; /* −1: none */
 	const char *config_file;
+	/* config.templates_dir while we could still walk there; −1: it is not there */
+	int templates_fd;
 };
 
 /* Reads options, then the file they name, then lays --state and --runtime over it. */

@@ -14,6 +14,7 @@
 #include <systemd/sd-daemon.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -220,6 +221,8 @@ int serve(const struct options *options, struct error *err)
 	if (!d.loop)
 		return error_set(err, EMFILE, "cannot make an event loop");
 	d.hive = hive_new(d.loop, config, clock_wall_s);
+	if (options->templates_fd >= 0)
+		d.hive->templates_fd = fcntl(options->templates_fd, F_DUPFD_CLOEXEC, 3);
 	d.hive->program = &d;
 	d.hive->keep_socket = keep_socket;
 	r = run(&d);

@@ -382,8 +382,8 @@ static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 	config.runtime_dir = str_dup(u->dir);
 	config.templates_dir = str_format("%s/../../templates", here);
 	hive = hive_new(loop, &config, clock_wall_s);
-	free(hive->program_dir);
-	hive->program_dir = str_format("%s/../..", here);
+	free(hive->worker_path);
+	hive->worker_path = str_format("%s/../../skepd", here);
 	hive_ready_fd = ready;
 	if (git_setup(true, &err) < 0 || start_load(hive, &err) < 0) {
 		fprintf(stderr, "the hive does not load: %s\n", error_text(&err));
