@@ -7,12 +7,14 @@ bats_require_minimum_version 1.5.0
 load lib/common
 
 OWNER=1310720
-EXPORT=$BUILD/skep-export
 
 setup() {
-	# the owner must be able to reach it
+	# the owner must be able to reach it, wherever the checkout is
 	top=$(mktemp -d)
 	chmod 0755 "$top"
+	cp "$BUILD/skep-export" "$top/"
+	EXPORT=$top/skep-export
+	cd /
 	dir=$top/proposed
 	mkdir -m 0700 "$dir"
 	chown $OWNER:$OWNER "$dir"
