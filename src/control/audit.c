@@ -21,12 +21,14 @@
 #include <unistd.h>
 
 #define AUDIT_FILE "audit/log.jsonl"
-#define READ_MAX (64 << 20)
 #define NOTE_MAX 2048
+#define LAST_LINE_MAX (256 << 10)
+#define LIST_MAX_BYTES (4 << 20) /* of the newest lines; `verify` reads all */
 
 struct audit {
 	struct hive *hive;
 	int fd;
+	off_t size;
 	int64_t seq;
 	char prev[OID_HEX_SIZE]; /* hash of the newest line, without its newline; "" before the
 				    first */
@@ -34,15 +36,47 @@ struct audit {
 
 /* ---- the file ---- */
 
-static int read_all(const struct hive *hive, struct buf *ret, struct error *err)
+static int open_log(const struct hive *hive, int flags, struct error *err)
 {
 	_cleanup_free_ char *path = str_format("%s/" AUDIT_FILE, hive->config->state_dir);
+	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0640);
 
-	return file_read(AT_FDCWD, path, READ_MAX, ret, err);
+	return fd < 0 ? error_set_errno(err, errno, "cannot open '%s'", path) : fd;
+}
+
+/* The last max bytes, from the beginning of a line on: the log grows for as long as a hive
+ * lives. */
+static int read_end(int fd, size_t max, struct buf *ret, off_t *ret_size, struct error *err)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	off_t at = size > (off_t)max ? size - (off_t)max : 0;
+	const char *newline;
+	char chunk[65536];
+	ssize_t n;
+
+	if (size < 0)
+		return error_set_errno(err, errno, "cannot read the audit log");
+	for (off_t from = at; from < size; from += n) {
+		n = pread(fd, chunk, sizeof(chunk), from);
+		if (n < 0)
+			return error_set_errno(err, errno, "cannot read the audit log");
+		if (n == 0)
+			break;
+		buf_add(ret, chunk, (size_t)n);
+	}
+	newline = at > 0 ? memchr(buf_str(ret), '\n', ret->size) : NULL;
+	if (newline) {
+		size_t skip = (size_t)(newline - ret->data) + 1;
+
+		memmove(ret->data, ret->data + skip, ret->size - skip);
+		buf_truncate(ret, ret->size - skip);
+	}
+	*ret_size = size;
+	return 0;
 }
 
 /* A line that a crash cut short was never answered for: it goes. */
-static int cut_torn_line(int fd, struct buf *text, struct error *err)
+static int cut_torn_line(struct audit *a, struct buf *text, struct error *err)
 {
 	const char *last = text->size ? memrchr(text->data, '\n', text->size) : NULL;
 	size_t good = last ? (size_t)(last - text->data) + 1 : 0;
@@ -50,8 +84,9 @@ static int cut_torn_line(int fd, struct buf *text, struct error *err)
 	if (good == text->size)
 		return 0;
 	log_line(LOG_WARNING, "the audit log ended in half a line, which was removed");
+	a->size -= (off_t)(text->size - good);
 	buf_truncate(text, good);
-	if (ftruncate(fd, (off_t)good) < 0)
+	if (ftruncate(a->fd, a->size) < 0)
 		return error_set_errno(err, errno, "cannot mend the audit log");
 	return 0;
 }
@@ -73,20 +108,17 @@ static void find_end(struct audit *a, const struct buf *text)
 
 int audit_open(struct hive *hive, struct audit **ret, struct error *err)
 {
-	_cleanup_free_ char *path = str_format("%s/" AUDIT_FILE, hive->config->state_dir);
-	_cleanup_close_ int fd =
-		open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	_cleanup_buf_ struct buf text = {};
-	struct audit *a;
+	struct audit *a = mem_new(1, sizeof(*a));
 	int r;
 
-	if (fd < 0)
-		return error_set_errno(err, errno, "cannot open '%s'", path);
-	if ((r = read_all(hive, &text, err)) < 0 || (r = cut_torn_line(fd, &text, err)) < 0)
-		return r;
-	a = mem_new(1, sizeof(*a));
 	a->hive = hive;
-	a->fd = TAKE_FD(fd);
+	a->fd = open_log(hive, O_RDWR | O_APPEND | O_CREAT, err);
+	if ((r = a->fd) < 0 || (r = read_end(a->fd, LAST_LINE_MAX, &text, &a->size, err)) < 0 ||
+	    (r = cut_torn_line(a, &text, err)) < 0) {
+		audit_close(a);
+		return r;
+	}
 	find_end(a, &text);
 	*ret = a;
 	return 0;
@@ -129,8 +161,11 @@ void audit_add(struct audit *a, const struct actor *actor, const char *verb, con
 		r = -errno;
 	if (r < 0) {
 		log_line(LOG_ERR, "the audit log cannot be written: %s", strerror(-r));
+		/* half a line would be the beginning of the next one */
+		(void)!ftruncate(a->fd, a->size);
 		return;
 	}
+	a->size += (off_t)strlen(line);
 	a->seq++;
 	hash_blob(text, strlen(text), a->prev);
 }
@@ -195,11 +230,14 @@ int audit_list(struct hive *hive, int64_t limit, int64_t before, json_t **ret,
 	_cleanup_(chain_release) struct chain chain = {};
 	_cleanup_buf_ struct buf text = {};
 	_cleanup_free_ json_t **sorted = NULL;
+	_cleanup_close_ int fd = open_log(hive, O_RDONLY, err);
 	json_t *all = json_array(), *list;
 	size_t n, skip = before > 0 ? (size_t)before : 0;
-	int r;
+	off_t size;
+	int r = fd;
 
-	if ((r = read_all(hive, &text, err)) < 0 || (r = chain_read(hive, &chain, err)) < 0) {
+	if (r < 0 || (r = read_end(fd, LIST_MAX_BYTES, &text, &size, err)) < 0 ||
+	    (r = chain_read(hive, &chain, err)) < 0) {
 		json_decref(all);
 		return r;
 	}
@@ -235,17 +273,21 @@ static void problem(json_t *problems, const char *format, ...)
 }
 
 /* How many lines there are; head receives the hash of the last one. */
-static int64_t verify_lines(const struct buf *text, char head[OID_HEX_SIZE], json_t *problems)
+static int64_t verify_lines(FILE *log, char head[OID_HEX_SIZE], json_t *problems)
 {
+	_cleanup_free_ char *text = NULL;
+	size_t room = 0;
 	int64_t seq = 0;
+	ssize_t n;
 
 	snprintf(head, OID_HEX_SIZE, "none");
-	for (const char *at = buf_str(text), *end; (end = strchr(at, '\n')); at = end + 1) {
+	while ((n = getline(&text, &room, log)) > 0) {
+		size_t size = (size_t)n - (text[n - 1] == '\n');
 		json_t *line = NULL;
 		const char *claimed;
 
 		seq++;
-		if (json_parse(at, (size_t)(end - at), &line, NULL) < 0) {
+		if (json_parse(text, size, &line, NULL) < 0) {
 			problem(problems, "log line %lld is not JSON", (long long)seq);
 		} else {
 			claimed = json_string_value(json_object_get(line, "prev"));
@@ -258,7 +300,7 @@ static int64_t verify_lines(const struct buf *text, char head[OID_HEX_SIZE], jso
 					(long long)seq);
 		}
 		json_decref(line);
-		hash_blob(at, (size_t)(end - at), head);
+		hash_blob(text, size, head);
 	}
 	return seq;
 }
@@ -298,21 +340,26 @@ static void verify_chain(const struct hive *hive, const struct chain *chain, jso
 int audit_verify(struct hive *hive, json_t **ret, struct error *err)
 {
 	_cleanup_(chain_release) struct chain chain = {};
-	_cleanup_buf_ struct buf text = {};
+	_cleanup_fclose_ FILE *log = NULL;
 	char head[OID_HEX_SIZE];
 	struct error unreadable = {};
 	json_t *problems;
 	int64_t lines;
-	int r = read_all(hive, &text, err);
+	int fd = open_log(hive, O_RDONLY, err);
 
-	if (r < 0)
-		return r;
+	if (fd < 0)
+		return fd;
+	log = fdopen(fd, "r");
+	if (!log) {
+		(void)close(fd);
+		return error_set(err, ENOMEM, "cannot read the audit log");
+	}
 	problems = json_array();
 	if (chain_read(hive, &chain, &unreadable) < 0)
 		problem(problems, "the tags cannot be read: %s", error_text(&unreadable));
 	else
 		verify_chain(hive, &chain, problems);
-	lines = verify_lines(&text, head, problems);
+	lines = verify_lines(log, head, problems);
 	if (hive->audit && lines != hive->audit->seq)
 		problem(problems, "%lld log lines are known, %lld are on disk",
 			(long long)hive->audit->seq, (long long)lines);

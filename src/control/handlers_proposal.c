@@ -170,10 +170,13 @@ static void on_diff(const json_t *result, const struct error *err, void *data)
 	struct session *s = session_found(d->session);
 	const struct proposal *p = hive_find_proposal(d->hive, d->id);
 	const struct agent *agent = p ? hive_find(d->hive, p->agent) : NULL;
+	struct error gone = {};
 	json_t *diff;
 
+	if (!p) /* purged while it was compared */
+		error_set(&gone, ENOENT, "no proposal %" PRId64, d->id);
 	if (s && (!result || !p)) {
-		session_fail(s, err);
+		session_fail(s, p ? err : &gone);
 	} else if (s) {
 		diff = json_object();
 		json_object_set_new(diff, "proposal", row_proposal(d->hive, p));

@@ -65,10 +65,49 @@ static void test_every_change_is_noticed(void **state)
 	}
 }
 
+/* The log of a hive that has lived for years: it starts, goes on from the last line, lists the
+ * newest. */
+static void test_a_log_of_many_megabytes(void **state)
+{
+	struct hive_unit *u = *state;
+	json_t *answer, *list;
+	char out[256];
+
+	make_record(u);
+	hive_crash(u);
+	sh(u,
+	   "python3 -c '\n"
+	   "import hashlib, json\n"
+	   "lines = open(\"audit/log.jsonl\").read().splitlines()\n"
+	   "log = open(\"audit/log.jsonl\", \"a\")\n"
+	   "h = lambda b: hashlib.sha1(b\"blob %d\\0\" % len(b) + b).hexdigest()\n"
+	   "prev, seq = h(lines[-1].encode()), json.loads(lines[-1])[\"seq\"]\n"
+	   "for seq in range(seq + 1, 70000):\n"
+	   "    line = json.dumps({\"seq\": seq, \"at\": \"2026-01-01T00:00:00Z\", \"verb\": "
+	   "\"x\", "
+	   "\"object\": \"alice\", \"note\": \"n\" * 1000, \"prev\": prev})\n"
+	   "    log.write(line + \"\\n\")\n"
+	   "    prev = h(line.encode())\n"
+	   "log.write(\"half a line\")\n"
+	   "'",
+	   out);
+	hive_start(u);
+	assert_true(is_whole(u));
+	hive_do(hive_ask(u, "{'cmd':'stop','name':'alice','wait':true}"));
+	assert_true(is_whole(u));
+	answer = hive_must(hive_ask(u, "{'cmd':'audit','limit':3}"));
+	list = json_object_get(answer, "audit");
+	assert_int_equal(json_array_size(list), 3);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "verb")),
+			    "stop");
+	json_decref(answer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		hive_test(test_every_change_is_noticed),
+		hive_test(test_a_log_of_many_megabytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
