@@ -22,6 +22,7 @@
 #include "control/event.h"
 #include "control/joblog.h"
 #include "control/meta.h"
+#include "control/postmortem.h"
 #include "control/probe.h"
 #include "git/refs.h"
 
@@ -208,17 +209,11 @@ static void no_way_back(struct op *op)
 	fail(op, "deploy_failed");
 }
 
-static void roll_back(struct op *op, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-static void roll_back(struct op *op, const char *format, ...)
+/* op->reason says why. */
+static void go_back(struct op *op)
 {
 	json_t *spec = NULL;
-	va_list args;
 
-	va_start(args, format);
-	if (vasprintf(&op->reason, format, args) < 0)
-		op->reason = NULL;
-	va_end(args);
 	joblog_line(op->log, "%s", op->reason);
 	crash_point("rolling-back");
 	if (!op->proposal) {
@@ -241,6 +236,19 @@ static void roll_back(struct op *op, const char *format, ...)
 	}
 	joblog_line(op->log, "rolling back to %.*s", OID_SHORT, op->old_commit);
 	op_call(op, "switch", spec, NULL, 0, on_rolled_back);
+}
+
+static void roll_back(struct op *op, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static void roll_back(struct op *op, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&op->reason, format, args) < 0)
+		op->reason = NULL;
+	va_end(args);
+	go_back(op);
 }
 
 static void on_rolled_back(struct op *op)
@@ -286,10 +294,12 @@ static void on_probed(int r, const struct error *err, void *data)
 		op_finish(op, r == -EPIPE ? r : -ECANCELED);
 		return;
 	}
-	if (r < 0)
-		roll_back(op, "the probe failed: %s", error_text(err));
-	else
+	if (r == 0) {
 		record(op);
+		return;
+	}
+	op->reason = str_format("the probe failed: %s", error_text(err));
+	postmortem(op, go_back);
 }
 
 static void on_read_back(struct op *op)

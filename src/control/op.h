@@ -37,6 +37,7 @@ struct op {
 	struct op_waiter *waiters;
 
 	op_step step;
+	op_step after; /* what a detour of several steps comes back to */
 	int r;
 	struct error err;
 	json_t *answer;

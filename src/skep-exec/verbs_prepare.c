@@ -93,9 +93,12 @@ int verb_pause(struct verb_request *request, json_t *answer, struct error *err)
 {
 	_cleanup_free_ char *path =
 		str_format("%s/agents/%s/paused", request->place->runtime, agent_of(request));
+	_cleanup_close_ int lock = lock_agent(request->place, agent_of(request), err);
 	bool paused = json_is_true(json_object_get(request->arguments, "paused"));
 
 	(void)answer;
+	if (lock < 0)
+		return lock;
 	if (paused)
 		return file_write_atomic(AT_FDCWD, path, "", 0, 0644, err);
 	if (unlink(path) < 0 && errno != ENOENT)

@@ -205,6 +205,10 @@ static void test_failed_probe_and_build(void **state)
 	   "failed\"",
 	   out);
 	assert_string_not_equal(out, "0");
+	/* what its units said is in the record too, although their container is gone (the
+	 * stand-in says the command's name) */
+	sh(u, "git -C applied/alice/.git cat-file tag failed/1 | grep -c '^journalctl'", out);
+	assert_string_equal(out, "1");
 
 	change(u, "alice", "does not build", commit);
 	(void)submit(u, "alice", commit);
