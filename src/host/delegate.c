@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define ATTEMPTS 4
+
 static const struct {
 	const char *name;
 	unsigned bit;
@@ -59,41 +61,62 @@ static bool is_program_of(const char *pid, const char *program_dir)
 	       !strchr(exe + size + 1, '/');
 }
 
-/* Moves the processes of dir to dir/CGROUP_SELF when they are all ours. */
-static bool step_aside(const char *dir, const char *program_dir)
+/*
+ * Moves the processes of dir to dir/CGROUP_SELF when they are all ours. -EBUSY: they are not.
+ * The hierarchy's own root, which has no type, may give controllers whatever is in it.
+ */
+static int step_aside(const char *dir, const char *program_dir)
 {
 	_cleanup_free_ char *self = str_format("%s/%s", dir, CGROUP_SELF);
-	_cleanup_buf_ struct buf pids = {};
+	_cleanup_buf_ struct buf pids = {}, type = {};
 	_cleanup_free_ char *copy = NULL;
 	char *save = NULL;
+	int r;
 
-	if (cgroup_read(dir, "cgroup.procs", &pids) < 0 || !pids.data)
-		return false;
+	if (cgroup_read(dir, "cgroup.type", &type) == -ENOENT)
+		return 0;
+	r = cgroup_read(dir, "cgroup.procs", &pids);
+	if (r < 0 || !pids.data)
+		return r;
 	copy = str_dup(pids.data);
 	for (char *p = strtok_r(copy, "\n", &save); p; p = strtok_r(NULL, "\n", &save))
 		if (!is_program_of(p, program_dir))
-			return false;
+			return -EBUSY;
 	if (mkdir(self, 0755) < 0 && errno != EEXIST)
-		return false;
-	for (char *p = strtok_r(pids.data, "\n", &save); p; p = strtok_r(NULL, "\n", &save))
-		if (cgroup_write(self, "cgroup.procs", p) < 0)
-			return false;
-	return true;
+		return -errno;
+	for (char *p = strtok_r(pids.data, "\n", &save); p; p = strtok_r(NULL, "\n", &save)) {
+		r = cgroup_write(self, "cgroup.procs", p);
+		if (r < 0 && r != -ESRCH)
+			return r;
+	}
+	return 0;
 }
 
+/*
+ * All in one write, which the kernel does whole or not at all. One after the other, memory
+ * would be refused while a process is in the group, but not cpu and pids: with those the group
+ * becomes the root of a threaded subtree, and no process can be moved below it any more.
+ */
 static int enable(const char *dir, unsigned wanted)
 {
-	int r = 0;
+	_cleanup_buf_ struct buf text = {};
 
-	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++) {
-		char text[16];
-		int one = 0;
-
-		snprintf(text, sizeof(text), "+%s", controllers[i].name);
+	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++)
 		if (wanted & controllers[i].bit)
-			one = cgroup_write(dir, "cgroup.subtree_control", text);
-		if (one < 0)
-			r = one;
+			buf_addf(&text, "%s+%s", text.size ? " " : "", controllers[i].name);
+	return cgroup_write(dir, "cgroup.subtree_control", buf_str(&text));
+}
+
+/* Again when a process was started meanwhile by one that had not moved yet. */
+static int give(const char *dir, unsigned wanted, const char *program_dir)
+{
+	int r = -EBUSY;
+
+	for (int i = 0; i < ATTEMPTS && r == -EBUSY; i++) {
+		r = step_aside(dir, program_dir);
+		if (r < 0)
+			return r;
+		r = enable(dir, wanted);
 	}
 	return r;
 }
@@ -119,9 +142,7 @@ void cgroups_delegate(const struct cgroups *base, const char *program_dir, unsig
 	}
 	given = listed(v2->dir, "cgroup.subtree_control");
 	if ((there & ~given) != 0) {
-		r = enable(v2->dir, there & ~given);
-		if (r == -EBUSY && step_aside(v2->dir, program_dir))
-			r = enable(v2->dir, there & ~given);
+		r = give(v2->dir, there & ~given, program_dir);
 		given = listed(v2->dir, "cgroup.subtree_control");
 	}
 	*ret_mask = given & there;
@@ -136,7 +157,6 @@ void cgroups_delegate(const struct cgroups *base, const char *program_dir, unsig
 			 strerror(-r));
 	else
 		snprintf(reason, 160, "some controllers are not available in cgroup v2 here");
-	return;
 }
 
 int cgroups_limit(const struct cgroups *cgroups, const struct limits *limits,

@@ -4,6 +4,7 @@
 #include "host/cgroup.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define V1                                                                           \
 	"31 28 0:26 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n"       \
@@ -136,13 +137,45 @@ static void test_delegation(void **state)
 	assert_non_null(strstr(reason, "not available"));
 }
 
+/* memory cannot be given while a process is in the group; what moves first is all of it, or
+ * none. */
+static void test_step_aside(void **state)
+{
+	_cleanup_cgroups_ struct cgroups groups = one(state);
+	_cleanup_buf_ struct buf moved = {}, given = {}, untouched = {};
+	char own[16], exe[256], self[256], reason[160];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	unsigned mask;
+
+	assert_true(n > 0);
+	exe[n] = '\0';
+	*strrchr(exe, '/') = '\0';
+	snprintf(own, sizeof(own), "%d\n", (int)getpid());
+	put(state, "cgroup.type", "domain\n");
+	put(state, "cgroup.controllers", "cpu memory pids\n");
+	put(state, "cgroup.procs", own);
+	put(state, "cgroup.subtree_control", "");
+	cgroups_delegate(&groups, "/nowhere", &mask, reason);
+	assert_non_null(strstr(reason, "other programs"));
+	assert_int_equal(cgroup_read(*state, "cgroup.subtree_control", &untouched), 0);
+	assert_string_equal(buf_str(&untouched), "");
+
+	assert_int_equal(mkdir(unit_path(self, state, CGROUP_SELF), 0755), 0);
+	put(state, CGROUP_SELF "/cgroup.procs", "");
+	cgroups_delegate(&groups, exe, &mask, reason);
+	own[strlen(own) - 1] = '\0';
+	assert_int_equal(cgroup_read(self, "cgroup.procs", &moved), 0);
+	assert_string_equal(buf_str(&moved), own);
+	assert_int_equal(cgroup_read(*state, "cgroup.subtree_control", &given), 0);
+	assert_string_equal(buf_str(&given), "+memory +cpu +pids");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_below),
-		unit_dir_test(test_limits),
-		unit_dir_test(test_delegation),
+		cmocka_unit_test(test_parse),   cmocka_unit_test(test_below),
+		unit_dir_test(test_limits),     unit_dir_test(test_delegation),
+		unit_dir_test(test_step_aside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
