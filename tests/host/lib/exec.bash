@@ -134,3 +134,10 @@ remove_group() {
 	[ ! -d "$1" ] || find "$1" -depth -type d -exec rmdir {} + 2> /dev/null
 	[ ! -d "$1" ]
 }
+
+# up AGENT [SYSTEM]: it runs, whatever happened before
+up() {
+	local answer
+	answer=$(ask switch "$(spec "$1" "${2:-$S1}")") || { echo "$answer" >&2; return 1; }
+	echo "$answer"
+}
