@@ -12,6 +12,9 @@
 /* How long a peer may take to fetch the rest of what was sent to it before the end. */
 #define FLUSH_MS 30000
 
+/* A line that has not ended and the message that ends it may bring this many each. */
+#define FDS_MAX (2 * SOCK_MAX_FDS)
+
 struct chunk {
 	struct chunk *next;
 	char *data;
@@ -28,7 +31,11 @@ struct conn {
 	const struct conn_ops *ops;
 	void *data;
 	struct buf in;
-	int fds[SOCK_MAX_FDS];
+	size_t line_end; /* in `in`, of the line being delivered */
+	struct {
+		int fd;
+		size_t at; /* in `in`, the end of the message it came with */
+	} fds[FDS_MAX];
 	size_t n_fds;
 	struct chunk *head, *tail;
 	size_t queued;
@@ -62,15 +69,21 @@ static void on_closed(void *data)
 		c->head = next;
 	}
 	for (size_t i = 0; i < c->n_fds; i++)
-		(void)close(c->fds[i]);
+		(void)close(c->fds[i].fd);
 	closep(&c->fd);
 	buf_release(&c->in);
 	free(c);
 }
 
+/* Takes no line: told not to, or the peer does not fetch the answers it has. */
+static bool is_deaf(const struct conn *c)
+{
+	return c->held || (c->limits->busy_queued && c->queued > c->limits->busy_queued);
+}
+
 static void update_watch(struct conn *c)
 {
-	bool read = !c->held && !c->flushing;
+	bool read = !is_deaf(c) && !c->flushing;
 
 	if (c->closing)
 		watch_set(c->watch, false, false);
@@ -125,7 +138,7 @@ static void on_line_timeout(void *data)
 /* A partial line starts the clock; no partial line stops it. */
 static void arm_line(struct conn *c)
 {
-	bool partial = c->in.size > 0 && !c->held;
+	bool partial = c->in.size > 0 && !is_deaf(c);
 
 	if (partial && !c->line_timer && c->limits->line_ms > 0)
 		c->line_timer = loop_timer(c->loop, c->limits->line_ms, on_line_timeout, c);
@@ -135,9 +148,17 @@ static void arm_line(struct conn *c)
 	}
 }
 
+static void on_resume(void *data)
+{
+	struct conn *c = data;
+
+	c->later = NULL;
+	dispatch(c);
+}
+
 static void drain(struct conn *c)
 {
-	bool any = c->head != NULL;
+	bool any = c->head != NULL, was_deaf = is_deaf(c);
 
 	while (c->head) {
 		struct chunk *chunk = c->head;
@@ -167,6 +188,8 @@ static void drain(struct conn *c)
 		return;
 	}
 	update_watch(c);
+	if (was_deaf && !is_deaf(c) && !c->later)
+		c->later = loop_timer(c->loop, 0, on_resume, c);
 	if (any && !c->head && c->ops->on_drained && !c->in_send)
 		c->ops->on_drained(c, c->data);
 }
@@ -225,15 +248,29 @@ static void receive(struct conn *c)
 		conn_close(c, n == 0);
 		return;
 	}
-	for (size_t i = 0; i < n_fds; i++) {
-		if (c->n_fds < SOCK_MAX_FDS)
-			c->fds[c->n_fds++] = fds[i];
-		else
-			(void)close(fds[i]);
-	}
 	buf_add(&c->in, chunk, (size_t)n);
+	/* the kernel ends what it hands out at once with the message that brought descriptors
+	 */
+	for (size_t i = 0; i < n_fds; i++) {
+		if (c->n_fds < FDS_MAX) {
+			c->fds[c->n_fds].fd = fds[i];
+			c->fds[c->n_fds++].at = c->in.size;
+		} else {
+			(void)close(fds[i]);
+		}
+	}
 	arm_idle(c, c->limits->idle_ms);
 	dispatch(c);
+}
+
+static void drop_fds(struct conn *c)
+{
+	int fds[SOCK_MAX_FDS];
+	size_t n;
+
+	while ((n = conn_take_fds(c, fds)))
+		for (size_t i = 0; i < n; i++)
+			(void)close(fds[i]);
 }
 
 static void dispatch(struct conn *c)
@@ -243,7 +280,7 @@ static void dispatch(struct conn *c)
 	if (c->in_dispatch)
 		return;
 	c->in_dispatch = true;
-	while (!c->held && !c->closing && !c->flushing && start < c->in.size) {
+	while (!is_deaf(c) && !c->closing && !c->flushing && start < c->in.size) {
 		char *line = c->in.data + start;
 		char *end = memchr(line, '\n', c->in.size - start);
 		size_t size = end ? (size_t)(end - line) : c->in.size - start;
@@ -257,13 +294,18 @@ static void dispatch(struct conn *c)
 			break;
 		*end = '\0';
 		start += size + 1;
+		c->line_end = start;
 		if (size > 0)
 			c->ops->on_line(c, line, size, c->data);
+		drop_fds(c);
 	}
 	c->in_dispatch = false;
+	c->line_end = 0;
 	if (start > 0) {
 		memmove(c->in.data, c->in.data + start, c->in.size - start);
 		buf_truncate(&c->in, c->in.size - start);
+		for (size_t i = 0; i < c->n_fds; i++)
+			c->fds[i].at -= start;
 		/* what is left now is another line, with its own time */
 		timer_cancel(c->line_timer);
 		c->line_timer = NULL;
@@ -286,16 +328,11 @@ static void on_event(int fd, bool readable, bool writable, void *data)
 		conn_close(c, false);
 	if (writable && !c->closing)
 		drain(c);
-	if (readable && !c->closing && !c->flushing && !c->held)
+	if (c->later && !c->closing)
+		dispatch(c); /* first what came before: its descriptors are not the next line's
+			      */
+	if (readable && !c->closing && !c->flushing && !is_deaf(c))
 		receive(c);
-}
-
-static void on_resume(void *data)
-{
-	struct conn *c = data;
-
-	c->later = NULL;
-	dispatch(c);
 }
 
 void conn_hold(struct conn *c, bool hold)
@@ -332,10 +369,15 @@ struct conn *conn_new(struct loop *loop, int fd, const struct conn_limits *limit
 
 size_t conn_take_fds(struct conn *c, int *ret_fds)
 {
-	size_t n = c->n_fds;
+	size_t n = 0, left = 0;
 
-	memcpy(ret_fds, c->fds, n * sizeof(int));
-	c->n_fds = 0;
+	for (size_t i = 0; i < c->n_fds; i++) {
+		if (c->fds[i].at <= c->line_end && n < SOCK_MAX_FDS)
+			ret_fds[n++] = c->fds[i].fd;
+		else
+			c->fds[left++] = c->fds[i];
+	}
+	c->n_fds = left;
 	return n;
 }
 

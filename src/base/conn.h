@@ -10,10 +10,11 @@
 struct conn;
 
 struct conn_limits {
-	size_t max_line;   /* bytes of one line; more ends the connection with on_overlong */
-	size_t max_queued; /* bytes waiting to be sent; more ends the connection */
-	int64_t line_ms;   /* a begun line must be complete within this; 0: no limit */
-	int64_t idle_ms;   /* nothing at all received for this long ends it; 0: no limit */
+	size_t max_line;    /* bytes of one line; more ends the connection with on_overlong */
+	size_t max_queued;  /* bytes waiting to be sent; more ends the connection */
+	size_t busy_queued; /* while more than this waits, no line is taken; 0: no limit */
+	int64_t line_ms;    /* a begun line must be complete within this; 0: no limit */
+	int64_t idle_ms;    /* nothing at all received for this long ends it; 0: no limit */
 };
 
 struct conn_ops {
@@ -63,8 +64,9 @@ void conn_close(struct conn *conn, bool flush);
 void conn_hold(struct conn *conn, bool hold);
 
 /*
- * Hands over the descriptors received so far, oldest first, at most SOCK_MAX_FDS; the caller
- * owns them. Those nobody takes are closed with the connection.
+ * From on_line: hands over the descriptors that came with the line, oldest first, at most
+ * SOCK_MAX_FDS; the caller owns them. Those of a message of several lines are the last one's;
+ * what is not taken is closed after the call.
  */
 size_t conn_take_fds(struct conn *conn, int *ret_fds);
 

@@ -25,9 +25,10 @@
 #define LINE_MS 10000
 #define AGENT_IDLE_MS 10000
 #define MAX_QUEUED (96 << 20)
-#define AGENT_BUCKET 60     /* requests at once */
-#define AGENT_REFILL_MS 500 /* one more each */
-#define ACCEPT_PAUSE_MS 200 /* when descriptors have run out */
+#define BUSY_QUEUED (256 << 10) /* who does not fetch this much is asked for no more */
+#define AGENT_BUCKET 60         /* requests at once */
+#define AGENT_REFILL_MS 500     /* one more each */
+#define ACCEPT_PAUSE_MS 200     /* when descriptors have run out */
 
 struct listener {
 	struct server *server;
@@ -48,12 +49,14 @@ struct server {
 static const struct conn_limits limits = {
 	.max_line = MAX_LINE,
 	.max_queued = MAX_QUEUED,
+	.busy_queued = BUSY_QUEUED,
 	.line_ms = LINE_MS,
 };
 
 static const struct conn_limits agent_limits = {
 	.max_line = MAX_LINE,
 	.max_queued = MAX_QUEUED,
+	.busy_queued = BUSY_QUEUED,
 	.line_ms = LINE_MS,
 	.idle_ms = AGENT_IDLE_MS,
 };

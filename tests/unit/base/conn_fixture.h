@@ -18,7 +18,8 @@ struct fixture {
 	struct conn_limits limits;
 	struct buf lines; /* each followed by '|' */
 	int n_lines, n_overlong, n_closed;
-	bool hold_each, close_on_line, stop_on_close, stop_on_line;
+	int n_fds[16]; /* that came with each of the first lines */
+	bool hold_each, close_on_line, stop_on_close, stop_on_line, take_fds;
 	const char *answer;
 };
 
@@ -29,6 +30,16 @@ static inline void fixture_on_line(struct conn *conn, const char *line, size_t s
 	assert_int_equal(line[size], '\0');
 	buf_add(&f->lines, line, size);
 	buf_add_char(&f->lines, '|');
+	if (f->take_fds && f->n_lines < (int)ARRAY_SIZE(f->n_fds)) {
+		int fds[SOCK_MAX_FDS];
+		size_t n = conn_take_fds(conn, fds);
+
+		f->n_fds[f->n_lines] = (int)n;
+		for (size_t i = 0; i < n; i++) {
+			assert_true(fcntl(fds[i], F_GETFD) & FD_CLOEXEC);
+			close(fds[i]);
+		}
+	}
 	f->n_lines++;
 	if (f->hold_each)
 		conn_hold(conn, true);
