@@ -47,6 +47,7 @@ set_text(struct error *err, int errnum, const char *code, const char *format, va
 {
 	err->err = -abs(errnum);
 	err->code = code;
+	err->retry_after_s = 0;
 	err->hint[0] = '\0';
 	format_text(err->text, sizeof(err->text), format, args);
 }
@@ -108,6 +109,12 @@ void error_hint(struct error *err, const char *format, ...)
 	va_end(args);
 }
 
+void error_retry(struct error *err, int after_s)
+{
+	if (err)
+		err->retry_after_s = after_s;
+}
+
 int error_prefix(struct error *err, const char *format, ...)
 {
 	char context[sizeof(err->text)], text[sizeof(err->text)];
@@ -159,6 +166,14 @@ const char *error_code(const struct error *err)
 	default:
 		return "internal";
 	}
+}
+
+bool error_passes(const struct error *err)
+{
+	const char *code = error_code(err);
+
+	return strcmp(code, "busy") == 0 || strcmp(code, "rate_limited") == 0 ||
+	       strcmp(code, "unavailable") == 0;
 }
 
 const char *error_text(const struct error *err)

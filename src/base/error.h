@@ -1,6 +1,7 @@
 /* What went wrong, in the user's words, carried on the caller's stack. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -11,6 +12,7 @@
 struct error {
 	int err;
 	const char *code;
+	int retry_after_s; /* when to ask again; 0: nobody knows */
 	char text[480];
 	char hint[160];
 };
@@ -36,6 +38,12 @@ int error_set_code(struct error *err, int errnum, const char *code, const char *
 /* What the user can do next; shown after the text. */
 void error_hint(struct error *err, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Whether the fault passes by itself: the same again may succeed a little later. */
+bool error_passes(const struct error *err);
+
+/* When that may be, in seconds. */
+void error_retry(struct error *err, int after_s);
 
 /* Puts "context: " before the text. Returns err->err, negative. */
 int error_prefix(struct error *err, const char *format, ...)

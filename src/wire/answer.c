@@ -29,5 +29,9 @@ json_t *answer_error(const struct error *err)
 	json_object_set_new(a, "code", json_string(error_code(err)));
 	if (err->hint[0])
 		json_object_set_new(a, "hint", json_string_nocheck(err->hint));
+	if (error_passes(err))
+		json_object_set_new(a, "retry_after_s",
+				    json_integer(err->retry_after_s > 0 ? err->retry_after_s
+									: 1));
 	return a;
 }

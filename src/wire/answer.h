@@ -14,5 +14,5 @@ json_t *answer_ok(void);
 /* The same with one key set to a value, which is stolen. */
 json_t *answer_with(const char *key, json_t *value);
 
-/* {"version":1,"ok":false,"error":…,"code":…,"hint"?:…} */
+/* {"version":1,"ok":false,"error":…,"code":…,"hint"?:…,"retry_after_s"?:…} */
 json_t *answer_error(const struct error *err);
