@@ -34,16 +34,36 @@ static void find_agent(const struct place *place, uid_t uid, char ret[AGENT_NAME
 	}
 }
 
+/* The first id of an agent that was started before; 0 when it was not. */
+static int find_base(const struct place *place, const char *agent, uid_t *ret,
+		     struct error *err)
+{
+	_cleanup_free_ char *path = str_format("%s/spec/%s.json", place->runtime, agent);
+	struct container_spec spec = {};
+	int r = spec_read(AT_FDCWD, path, &spec, err);
+
+	*ret = r == 0 ? spec.uid_base : 0;
+	spec_release(&spec);
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Who listens on it, the agent's own programs apart when one is named. */
 static int observe_port(struct verb_request *request, json_t *answer, struct error *err)
 {
 	char agent[AGENT_NAME_MAX + 1];
+	const char *except = NULL;
+	uid_t except_base = 0;
 	struct listener found;
 	json_t *listener;
 	int64_t port;
 	int r = json_get_int(request->arguments, "port", true, 1, 65535, &port, err);
 
 	if (r >= 0)
-		r = port_find_listener((uint16_t)port, &found, err);
+		r = json_get_str(request->arguments, "agent", false, &except, err);
+	if (r >= 0 && except)
+		r = find_base(request->place, except, &except_base, err);
+	if (r >= 0)
+		r = port_find_listener((uint16_t)port, except_base, &found, err);
 	if (r <= 0)
 		return r;
 	find_agent(request->place, found.uid, agent);

@@ -132,33 +132,43 @@ static int find_holder(uint64_t inode, struct listener *ret, struct error *err)
 	return 0;
 }
 
-static bool take_first(const struct port_line *line, void *data)
-{
-	*(struct port_line *)data = *line;
-	return true;
-}
-
-int port_find_listener(uint16_t port, struct listener *ret, struct error *err)
-{
-	struct port_line line = {};
-	struct listener found = {};
-	int r = each_listener(port, take_first, &line, err);
-
-	if (r <= 0)
-		return r;
-	found.uid = line.uid;
-	r = find_holder(line.inode, &found, err);
-	if (r < 0)
-		return r;
-	*ret = found;
-	return 1;
-}
-
 static bool is_in_range(const struct port_line *line, void *data)
 {
 	uid_t base = *(uid_t *)data;
 
 	return line->uid >= base && line->uid - base < UID_RANGE;
+}
+
+struct search {
+	uid_t except_base;
+	struct port_line found;
+};
+
+static bool take_first(const struct port_line *line, void *data)
+{
+	struct search *search = data;
+
+	if (search->except_base && is_in_range(line, &search->except_base))
+		return false;
+	search->found = *line;
+	return true;
+}
+
+int port_find_listener(uint16_t port, uid_t except_base, struct listener *ret,
+		       struct error *err)
+{
+	struct search search = {.except_base = except_base};
+	struct listener found = {};
+	int r = each_listener(port, take_first, &search, err);
+
+	if (r <= 0)
+		return r;
+	found.uid = search.found.uid;
+	r = find_holder(search.found.inode, &found, err);
+	if (r < 0)
+		return r;
+	*ret = found;
+	return 1;
 }
 
 static bool answers(const struct sockaddr *address, socklen_t size)

@@ -25,10 +25,12 @@ struct listener {
 bool port_parse_line(const char *line, struct port_line *ret);
 
 /*
- * Who listens on a port, in the network namespace of this process. Returns 1 and fills *ret, 0
- * when nobody does. Whose process it is takes CAP_SYS_PTRACE to find out.
+ * Who listens on a port, in the network namespace of this process; sockets made under one of
+ * the ids except_base to except_base + 65535 are passed over (0: none). Returns 1 and fills
+ * *ret, 0 when nobody does. Whose process it is takes CAP_SYS_PTRACE to find out.
  */
-int port_find_listener(uint16_t port, struct listener *ret, struct error *err);
+int port_find_listener(uint16_t port, uid_t except_base, struct listener *ret,
+		       struct error *err);
 
 /*
  * Whether a connection to the port on the container's loopback (IPv4, then IPv6) is accepted,

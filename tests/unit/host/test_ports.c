@@ -75,14 +75,18 @@ static void test_our_own(void **state)
 	int fd = listen_somewhere(&port);
 
 	(void)state;
-	assert_int_equal(port_find_listener(port, &found, &err), 0);
+	assert_int_equal(port_find_listener(port, 0, &found, &err), 0);
 	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(port_find_listener(port, &found, &err), 1);
+	assert_int_equal(port_find_listener(port, 0, &found, &err), 1);
 	assert_int_equal(found.pid, getpid());
 	assert_int_equal(found.uid, geteuid());
 	assert_string_equal(found.name, "test_ports");
+	/* nobody's range but the one that is passed over */
+	assert_int_equal(port_find_listener(port, geteuid() + 1, &found, &err), 1);
+	if (geteuid() > 0)
+		assert_int_equal(port_find_listener(port, geteuid(), &found, &err), 0);
 	close(fd);
-	assert_int_equal(port_find_listener(port, &found, &err), 0);
+	assert_int_equal(port_find_listener(port, 0, &found, &err), 0);
 }
 
 int main(void)
