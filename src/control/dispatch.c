@@ -46,7 +46,7 @@ static const handler_fn handlers[VERB_COUNT] = {
 	[VERB_SET_STATUS] = handle_set_status,
 };
 
-/* While a command or a stream runs, the only thing to say is what belongs to it. */
+/* While a command runs, the only thing to say is what belongs to it. */
 static int check_mode(const struct session *s, const struct verb *verb, struct error *err)
 {
 	if (s->mode == SESSION_REQUESTS)
@@ -108,21 +108,35 @@ int dispatch_agent(struct session *s, const json_t *request, const char *key,
 	return r < 0 ? r : check_reach(s, *ret, err);
 }
 
+int dispatch_child(struct session *s, const json_t *request, const char *key,
+		   struct agent **ret, struct error *err)
+{
+	int r = dispatch_agent(s, request, key, ret, err);
+
+	if (r == 0 && s->agent[0] && strcmp((*ret)->settings.name, s->agent) == 0)
+		return error_set(err, EACCES, "'%s' starts and stops its children, not itself",
+				 s->agent);
+	return r;
+}
+
 int dispatch_proposal(struct session *s, const json_t *request, struct proposal **ret,
 		      struct error *err)
 {
+	struct proposal *p;
 	struct agent *agent;
 	int64_t id = 0;
 	int r;
 
-	if ((r = json_get_int(request, "id", true, 1, INT64_MAX, &id, err)) < 0 ||
-	    (r = hive_get_proposal(s->hive, id, ret, err)) < 0)
+	r = json_get_int(request, "id", true, 1, INT64_MAX, &id, err);
+	if (r < 0)
 		return r;
 	if (!s->agent[0])
-		return 0;
+		return hive_get_proposal(s->hive, id, ret, err);
 	/* an agent is not told whether somebody else's proposal exists */
-	agent = hive_find(s->hive, (*ret)->agent);
+	p = hive_find_proposal(s->hive, id);
+	agent = p ? hive_find(s->hive, p->agent) : NULL;
 	if (!agent || check_reach(s, agent, NULL) < 0)
 		return error_set(err, ENOENT, "no proposal %lld of yours", (long long)id);
+	*ret = p;
 	return 0;
 }

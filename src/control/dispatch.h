@@ -30,7 +30,7 @@ int handle_audit_verify(struct session *session, const json_t *request, struct e
 int handle_doctor(struct session *session, const json_t *request, struct error *err);
 int handle_whoami(struct session *session, const json_t *request, struct error *err);
 
-/* Containers and settings: handlers_agent.c */
+/* Containers: handlers_agent.c */
 int handle_spawn(struct session *session, const json_t *request, struct error *err);
 int handle_start(struct session *session, const json_t *request, struct error *err);
 int handle_stop(struct session *session, const json_t *request, struct error *err);
@@ -38,6 +38,8 @@ int handle_kill(struct session *session, const json_t *request, struct error *er
 int handle_restart(struct session *session, const json_t *request, struct error *err);
 int handle_rebuild(struct session *session, const json_t *request, struct error *err);
 int handle_destroy(struct session *session, const json_t *request, struct error *err);
+
+/* Settings: handlers_setting.c */
 int handle_set(struct session *session, const json_t *request, struct error *err);
 int handle_set_parent(struct session *session, const json_t *request, struct error *err);
 int handle_set_paused(struct session *session, const json_t *request, struct error *err);
@@ -61,6 +63,10 @@ int handle_signal(struct session *session, const json_t *request, struct error *
 /* The agent a request names under key, if this session may touch or see it: an agent itself,
  * the manager its children too. */
 int dispatch_agent(struct session *session, const json_t *request, const char *key,
+		   struct agent **ret, struct error *err);
+
+/* The same where an agent itself may not be meant. */
+int dispatch_child(struct session *session, const json_t *request, const char *key,
 		   struct agent **ret, struct error *err);
 
 /* The proposal a request names under "id", with the same rule. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define REMEMBERED 512
+#define REMEMBERED_BYTES (4 << 20)
 #define QUEUE_MAX (256 << 10)
 
 enum event_kind {
@@ -22,7 +23,6 @@ enum event_kind {
 static const char *const kind_names[KIND_COUNT] = {"agent_status", "approval"};
 
 struct line {
-	int64_t seq;
 	enum event_kind kind;
 	char *text;
 };
@@ -39,14 +39,19 @@ struct subscriber {
 };
 
 struct events {
-	int64_t seq;
+	int64_t seq, oldest; /* the last number; the first of those that are remembered */
+	size_t bytes;        /* of what is remembered */
 	struct line lines[REMEMBERED];
 	struct subscriber *subscribers;
 };
 
-struct events *events_new(void)
+struct events *events_new(int64_t first)
 {
-	return mem_new(1, sizeof(struct events));
+	struct events *events = mem_new(1, sizeof(struct events));
+
+	events->seq = first;
+	events->oldest = first + 1;
+	return events;
 }
 
 void events_free(struct events *events)
@@ -85,20 +90,34 @@ static void tell(struct subscriber *s, const struct line *line)
 	session_send_text(s->session, line->text);
 }
 
+static void forget_oldest(struct events *events)
+{
+	struct line *line = &events->lines[events->oldest++ % REMEMBERED];
+
+	events->bytes -= strlen(line->text);
+	free(line->text);
+	line->text = NULL;
+}
+
 /* Numbers a line (stolen, made by answer_ok()), remembers it and tells everybody who wants its
  * kind. */
 static void publish(struct hive *hive, enum event_kind kind, json_t *content)
 {
 	struct events *events = hive->events;
-	struct line *line = &events->lines[++events->seq % REMEMBERED];
 	json_t *object = answer_ok();
+	struct line *line;
 
+	if (events->seq - events->oldest + 1 >= REMEMBERED)
+		forget_oldest(events);
+	line = &events->lines[++events->seq % REMEMBERED];
 	json_object_set_new(object, "seq", json_integer(events->seq));
 	json_object_update(object, content);
 	json_decref(content);
-	free(line->text);
-	*line = (struct line){.seq = events->seq, .kind = kind, .text = json_line(object)};
+	*line = (struct line){.kind = kind, .text = json_line(object)};
 	json_decref(object);
+	events->bytes += strlen(line->text);
+	while (events->bytes > REMEMBERED_BYTES && events->oldest < events->seq)
+		forget_oldest(events);
 	for (struct subscriber *s = events->subscribers, *next; s; s = next) {
 		next = s->next;
 		tell(s, line);
@@ -198,11 +217,10 @@ static unsigned kinds_mask(const json_t *kinds)
 static void catch_up(struct subscriber *s, int64_t since)
 {
 	struct events *events = s->hive->events;
-	int64_t oldest = events->seq >= REMEMBERED ? events->seq - REMEMBERED + 1 : 1;
 
 	if (since < 0)
 		return;
-	if (since + 1 < oldest || since > events->seq) {
+	if (since + 1 < events->oldest || since > events->seq) {
 		send_snapshot(s);
 		return;
 	}

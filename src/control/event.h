@@ -11,7 +11,8 @@ struct events;
 struct session;
 struct subscriber;
 
-struct events *events_new(void);
+/* Numbers begin after first, which must be higher at every start of the daemon. */
+struct events *events_new(int64_t first);
 void events_free(struct events *events);
 
 /* An agent's row changed (or did not: then nothing is told). */

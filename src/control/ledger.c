@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "control/event.h"
+#include "control/joblog.h"
 #include "control/journal.h"
 #include "git/refs.h"
 #include "git/tag.h"
@@ -135,6 +136,11 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 	p->deploying = false;
 	log_proposal(p, subject, v->actor);
 	event_proposal(hive, p);
+	/* a deploy has an open log, whose end tells; the others never get one, or no more of it
+	 */
+	if (state != PROPOSAL_APPROVED && state != PROPOSAL_DEPLOYED &&
+	    state != PROPOSAL_FAILED)
+		joblog_tell(hive, p->id);
 	return 0;
 }
 

@@ -31,7 +31,8 @@ int start_load(struct hive *hive, struct error *err)
 {
 	int r;
 
-	hive->events = events_new();
+	/* a reader that comes back after a restart must not take new numbers for old ones */
+	hive->events = events_new(hive->wall_s() * 1000);
 	hive->server = server_new(hive);
 	if ((r = audit_open(hive, &hive->audit, err)) < 0 || (r = recover_load(hive, err)) < 0)
 		return r;

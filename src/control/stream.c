@@ -36,8 +36,7 @@ int handle_subscribe(struct session *s, const json_t *request, struct error *err
 			json_object_get(request, "since") || kinds || heartbeat > 0;
 	s->mode = SESSION_SUBSCRIBED;
 	s->subscriber = event_subscribe(s->hive, s, &what);
-	conn_hold(s->conn, false);
-	return HANDLED_LATER;
+	return HANDLED_LATER; /* for good: nothing more is read from a subscriber */
 }
 
 /* ---- build logs ---- */
@@ -121,7 +120,6 @@ int handle_build_log(struct session *s, const json_t *request, struct error *err
 	s->log_id = p->id;
 	s->log_follow = follow;
 	s->log_offset = 0;
-	conn_hold(s->conn, false);
 	stream_log_pump(s);
 	return HANDLED_LATER;
 }
