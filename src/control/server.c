@@ -19,7 +19,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAX_SESSIONS 512
 #define MAX_PER_AGENT 8
 #define MAX_LINE (64 << 10)
 #define LINE_MS 10000
@@ -39,12 +38,47 @@ struct listener {
 	int64_t gid;
 };
 
+/* Who may be connected at once is counted apart: readers do not keep operators out, nor do
+ * agents. */
+enum crowd {
+	CROWD_OPERATORS,
+	CROWD_READERS,
+	CROWD_AGENTS,
+	CROWD_COUNT,
+};
+
+static const size_t crowd_max[CROWD_COUNT] = {
+	[CROWD_OPERATORS] = 128,
+	[CROWD_READERS] = 128,
+	[CROWD_AGENTS] = 1024,
+};
+
 struct server {
 	struct hive *hive;
 	struct listener *listeners;
-	size_t n_sessions;
+	size_t n_sessions[CROWD_COUNT];
+	struct timer *pause; /* nobody is let in until then; NULL: as usual */
 	uint64_t last_id;
 };
+
+static enum crowd crowd_of(enum principal who)
+{
+	switch (who) {
+	case PRINCIPAL_OPERATOR:
+		return CROWD_OPERATORS;
+	case PRINCIPAL_READER:
+		return CROWD_READERS;
+	case PRINCIPAL_MANAGER:
+	case PRINCIPAL_AGENT:
+		break;
+	}
+	return CROWD_AGENTS;
+}
+
+static bool is_full(const struct server *server, enum principal who)
+{
+	return server->n_sessions[crowd_of(who)] >= crowd_max[crowd_of(who)];
+}
 
 static const struct conn_limits limits = {
 	.max_line = MAX_LINE,
@@ -119,7 +153,7 @@ static void on_close(struct conn *conn, void *data)
 		at = &(*at)->next;
 	if (*at)
 		*at = s->next;
-	server->n_sessions--;
+	server->n_sessions[crowd_of(s->who)]--;
 	if (agent && agent->connections > 0)
 		agent->connections--;
 	if (s->subscriber)
@@ -159,11 +193,9 @@ static struct session *session_new(struct server *server, int fd, enum principal
 	s->actor.channel = principal_name(who);
 	s->next = server->hive->sessions;
 	server->hive->sessions = s;
-	server->n_sessions++;
-	s->conn =
-		conn_new(server->hive->loop, fd,
-			 who & (PRINCIPAL_MANAGER | PRINCIPAL_AGENT) ? &agent_limits : &limits,
-			 &ops, s);
+	server->n_sessions[crowd_of(who)]++;
+	s->conn = conn_new(server->hive->loop, fd,
+			   crowd_of(who) == CROWD_AGENTS ? &agent_limits : &limits, &ops, s);
 	return s;
 }
 
@@ -180,23 +212,44 @@ static void refuse(int fd, const struct error *err)
 	(void)close(fd);
 }
 
-static int accept_one(int listen_fd)
+static void let_in(struct server *server, bool yes)
 {
-	return accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct hive *hive = server->hive;
+
+	for (struct listener *l = server->listeners; l; l = l->next)
+		if (l->watch)
+			watch_set(l->watch, yes, false);
+	for (size_t i = 0; i < hive->n_agents; i++)
+		if (hive->agents[i]->listen_watch)
+			watch_set(hive->agents[i]->listen_watch, yes, false);
 }
 
-static void on_resume(void *data)
+static void on_pause_over(void *data)
 {
-	struct listener *l = data;
+	struct server *server = data;
 
-	if (l->watch)
-		watch_set(l->watch, true, false);
+	server->pause = NULL;
+	let_in(server, true);
+}
+
+/* Without a descriptor to spare, who knocks would be heard again and again: nobody is, for a
+ * moment. */
+static int accept_one(struct server *server, int listen_fd)
+{
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && !server->pause) {
+		let_in(server, false);
+		server->pause =
+			loop_timer(server->hive->loop, ACCEPT_PAUSE_MS, on_pause_over, server);
+	}
+	return fd;
 }
 
 static void on_operator(int listen_fd, bool readable, bool writable, void *data)
 {
 	struct listener *l = data;
-	int fd = accept_one(listen_fd);
+	int fd = accept_one(l->server, listen_fd);
 	struct error err = {};
 	struct session *s;
 	uid_t uid;
@@ -205,13 +258,8 @@ static void on_operator(int listen_fd, bool readable, bool writable, void *data)
 
 	(void)readable;
 	(void)writable;
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE) {
-			watch_set(l->watch, false, false);
-			(void)loop_timer(l->server->hive->loop, ACCEPT_PAUSE_MS, on_resume, l);
-		}
+	if (fd < 0)
 		return;
-	}
 	if (sock_peer(fd, &uid, &gid, &pid, &err) < 0) {
 		refuse(fd, &err);
 		return;
@@ -223,8 +271,9 @@ static void on_operator(int listen_fd, bool readable, bool writable, void *data)
 		refuse(fd, &err);
 		return;
 	}
-	if (l->server->n_sessions >= MAX_SESSIONS) {
-		error_set(&err, EBUSY, "%d clients are connected already", MAX_SESSIONS);
+	if (is_full(l->server, l->who)) {
+		error_set(&err, EBUSY, "%zu clients are connected to the %s socket already",
+			  crowd_max[crowd_of(l->who)], principal_name(l->who));
 		refuse(fd, &err);
 		return;
 	}
@@ -236,8 +285,9 @@ static void on_agent(int listen_fd, bool readable, bool writable, void *data)
 {
 	struct agent *agent = data;
 	struct server *server = agent->hive->server;
-	bool manager = name_is_manager(agent->settings.name);
-	int fd = accept_one(listen_fd);
+	enum principal who =
+		name_is_manager(agent->settings.name) ? PRINCIPAL_MANAGER : PRINCIPAL_AGENT;
+	int fd = accept_one(server, listen_fd);
 	struct error err = {};
 	struct session *s;
 	uid_t uid;
@@ -257,13 +307,13 @@ static void on_agent(int listen_fd, bool readable, bool writable, void *data)
 		refuse(fd, &err);
 		return;
 	}
-	if (agent->connections >= MAX_PER_AGENT || server->n_sessions >= MAX_SESSIONS) {
+	if (agent->connections >= MAX_PER_AGENT || is_full(server, who)) {
 		error_set(&err, EBUSY, "'%s' has %u connections already", agent->settings.name,
 			  agent->connections);
 		refuse(fd, &err);
 		return;
 	}
-	s = session_new(server, fd, manager ? PRINCIPAL_MANAGER : PRINCIPAL_AGENT);
+	s = session_new(server, fd, who);
 	agent->connections++;
 	snprintf(s->agent, sizeof(s->agent), "%s", agent->settings.name);
 	snprintf(s->actor.name, sizeof(s->actor.name), "%s", agent->settings.name);
@@ -312,6 +362,7 @@ void server_free(struct server *server)
 	if (!server)
 		return;
 	server_stop(server);
+	timer_cancel(server->pause);
 	for (struct listener *l = server->listeners, *next; l; l = next) {
 		next = l->next;
 		(void)close(l->fd);
