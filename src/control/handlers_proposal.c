@@ -18,12 +18,13 @@
 #include <sys/stat.h>
 
 #define LIST_MAX 1000
+#define DIFFS_AT_ONCE 4 /* for others than operators */
 
 struct filter {
 	const char *agent;
 	const json_t *status; /* array, or NULL with all or pending only */
 	bool all;
-	int64_t before, limit;
+	int64_t id, before, limit; /* id 0: any */
 };
 
 static int read_filter(const json_t *request, struct filter *f, struct error *err)
@@ -40,6 +41,7 @@ static int read_filter(const json_t *request, struct filter *f, struct error *er
 		return error_set(err, EINVAL, "'status' must be \"all\" or a list of states");
 	if ((r = json_get_str(request, "agent", false, &f->agent, err)) < 0 ||
 	    (r = json_get_array(request, "kind", false, &kinds, err)) < 0 ||
+	    (r = json_get_int(request, "id", false, 1, INT64_MAX, &f->id, err)) < 0 ||
 	    (r = json_get_int(request, "before", false, 1, INT64_MAX, &f->before, err)) < 0 ||
 	    (r = json_get_int(request, "limit", false, 1, LIST_MAX, &f->limit, err)) < 0)
 		return r;
@@ -50,6 +52,8 @@ static int read_filter(const json_t *request, struct filter *f, struct error *er
 
 static bool matches(const struct filter *f, const struct proposal *p)
 {
+	if (f->id > 0)
+		return p->id == f->id;
 	if (p->id >= f->before || (f->agent && strcmp(f->agent, p->agent) != 0))
 		return false;
 	if (f->status)
@@ -159,6 +163,7 @@ int handle_proposal(struct session *s, const json_t *request, struct error *err)
 struct diff_request {
 	void *session;
 	struct hive *hive;
+	bool counts;
 	int64_t id;
 	char against[OID_HEX_SIZE];
 	char label[48];
@@ -173,10 +178,12 @@ static void on_diff(const json_t *result, const struct error *err, void *data)
 	struct error gone = {};
 	json_t *diff;
 
-	if (!p) /* purged while it was compared */
+	d->hive->diffs -= d->counts;
+	if (s && !p) {
 		error_set(&gone, ENOENT, "no proposal %" PRId64, d->id);
-	if (s && (!result || !p)) {
-		session_fail(s, p ? err : &gone);
+		session_fail(s, &gone);
+	} else if (s && !result) {
+		session_fail(s, err);
 	} else if (s) {
 		diff = json_object();
 		json_object_set_new(diff, "proposal", row_proposal(d->hive, p));
@@ -253,6 +260,10 @@ int handle_diff(struct session *s, const json_t *request, struct error *err)
 	struct proposal *p;
 	int r = dispatch_proposal(s, request, &p, err);
 
+	d->counts = s->who != PRINCIPAL_OPERATOR;
+	if (r == 0 && d->counts && s->hive->diffs >= DIFFS_AT_ONCE)
+		r = error_set(err, EBUSY, "%d differences are being made already",
+			      DIFFS_AT_ONCE);
 	if (r == 0)
 		r = find_against(s, p, json_object_get(request, "against"), d, err);
 	if (r < 0) {
@@ -262,6 +273,7 @@ int handle_diff(struct session *s, const json_t *request, struct error *err)
 	d->session = session_ref(s);
 	d->hive = s->hive;
 	d->id = p->id;
+	d->hive->diffs += d->counts;
 	worker_diff(s->hive, p->agent, d->against, p->commit, on_diff, d);
 	return HANDLED_LATER;
 }

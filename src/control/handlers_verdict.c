@@ -89,6 +89,17 @@ static int read_oid(const json_t *request, const char *key, const char **ret, st
 	return r;
 }
 
+/* It comes back from the record unchanged. */
+static bool is_plain_key(const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *c = key; *c; c++)
+		if (*c <= ' ' || *c >= 127)
+			return false;
+	return n > 0 && n <= IDEM_KEY_MAX_BYTES;
+}
+
 static int read_binding(const json_t *request, struct binding *b, struct error *err)
 {
 	json_t *acks = NULL, *ack;
@@ -104,8 +115,9 @@ static int read_binding(const json_t *request, struct binding *b, struct error *
 	    (r = json_get_str(request, "idem_key", false, &b->idem_key, err)) < 0 ||
 	    (r = json_get_array(request, "flags_ack", false, &acks, err)) < 0)
 		return r;
-	if (b->idem_key && (!b->idem_key[0] || strlen(b->idem_key) > IDEM_KEY_MAX_BYTES))
-		return error_set(err, EINVAL, "'idem_key' must have 1 to %d bytes",
+	if (b->idem_key && !is_plain_key(b->idem_key))
+		return error_set(err, EINVAL,
+				 "'idem_key' must have 1 to %d letters, digits and signs",
 				 IDEM_KEY_MAX_BYTES);
 	json_array_foreach (acks, i, ack) {
 		if (!json_is_string(ack))

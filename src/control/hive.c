@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HOUR_MS 3600000
+
 struct hive *hive_new(struct loop *loop, const struct config *config, int64_t (*wall_s)(void))
 {
 	struct hive *hive = mem_new(1, sizeof(*hive));
@@ -66,6 +68,25 @@ void hive_quiet(struct hive *hive)
 		if (hive->agents[i]->ops)
 			return;
 	hive->on_quiet(hive);
+}
+
+int quota_take(struct quota *quota, int64_t max, const char *who, const char *what,
+	       struct error *err)
+{
+	int64_t now = clock_boot_ms();
+
+	if (quota->since_ms == 0 || now - quota->since_ms >= HOUR_MS)
+		*quota = (struct quota){.since_ms = now};
+	if (quota->count >= max) {
+		int r = error_set_code(err, EAGAIN, "rate_limited",
+				       "'%s' has made %" PRId64 " %s within an hour", who,
+				       quota->count, what);
+
+		error_retry(err, (int)((quota->since_ms + HOUR_MS - now) / 1000 + 1));
+		return r;
+	}
+	quota->count++;
+	return 0;
 }
 
 /* Where name is or belongs. */

@@ -23,6 +23,16 @@ struct session;
 struct submission;
 struct events;
 
+/* How often something was done within the running hour. */
+struct quota {
+	int64_t since_ms; /* boot milliseconds; 0: never yet */
+	int64_t count;
+};
+
+/* Counts once more. -EAGAIN (rate_limited) when max is reached; what says what was done. */
+int quota_take(struct quota *quota, int64_t max, const char *who, const char *what,
+	       struct error *err);
+
 /* One agent: what is wanted of it, and what was last seen of its container. */
 struct agent {
 	struct hive *hive;
@@ -53,8 +63,8 @@ struct agent {
 
 	struct op *ops; /* the running one first */
 	struct submission *submissions;
-	int64_t submit_window_start; /* rate limit of proposals, boot milliseconds */
-	int64_t submit_count;
+	struct quota submits; /* for it, by whomever */
+	struct quota powers;  /* starts and stops it asked for on its own socket */
 };
 
 /* An agent that was destroyed and whose state was kept: its port and ids stay reserved. */
@@ -100,6 +110,8 @@ struct hive {
 	char meta_head[OID_HEX_SIZE];
 
 	struct slots builds, starts;
+	size_t imports, import_turn; /* submissions being imported; whose turn it was last */
+	size_t diffs;                /* being made for others than operators */
 	uint64_t last_op;
 	struct audit *audit;
 	struct server *server;

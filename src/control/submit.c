@@ -2,7 +2,6 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/crash.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -16,8 +15,9 @@
 #include <string.h>
 
 #define LINE_MAX_SUBMISSIONS 8
-#define HOUR_MS 3600000
+#define IMPORTS_AT_ONCE 4 /* each may take hundreds of megabytes for a while */
 #define DAY_S 86400
+#define EXPIRED_NOTE "expired: nobody decided"
 
 struct submission {
 	struct hive *hive;
@@ -26,6 +26,7 @@ struct submission {
 	char base[OID_HEX_SIZE]; /* what the flags were computed against */
 	char *description;
 	struct actor actor;
+	bool importing;
 	submit_fn fn;
 	void *data;
 	struct submission *next;
@@ -41,29 +42,42 @@ static void tell(struct submission *s, struct proposal *proposal, bool already,
 	free(s);
 }
 
+/* Agents take turns: one that submits all the time does not keep the others waiting. */
+static void import_next(struct hive *hive)
+{
+	for (size_t i = 0; i < hive->n_agents && hive->imports < IMPORTS_AT_ONCE; i++) {
+		struct submission *s =
+			hive->agents[++hive->import_turn % hive->n_agents]->submissions;
+
+		if (s && !s->importing)
+			import(s);
+	}
+}
+
 static void finish(struct submission *s, struct proposal *proposal, bool already,
 		   const struct error *err)
 {
 	struct agent *agent = hive_find(s->hive, s->agent);
-	/* an agent of the same name that was spawned meanwhile has a line of its own */
-	bool first = agent && agent->submissions == s;
+	struct hive *hive = s->hive;
 
-	if (first)
+	/* an agent of the same name that was spawned meanwhile has a line of its own */
+	if (agent && agent->submissions == s)
 		agent->submissions = s->next;
 	tell(s, proposal, already, err);
-	if (first && agent->submissions)
-		import(agent->submissions);
+	import_next(hive);
 }
 
 void submit_abandon(struct agent *agent)
 {
-	struct submission *first = agent->submissions;
+	struct submission **at = &agent->submissions;
 
-	while (first && first->next) {
-		struct submission *late = first->next;
+	if (*at && (*at)->importing)
+		at = &(*at)->next;
+	while (*at) {
+		struct submission *late = *at;
 		struct error err = {};
 
-		first->next = late->next;
+		*at = late->next;
 		error_set(&err, ENOENT, "no agent '%s'", agent->settings.name);
 		tell(late, NULL, false, &err);
 	}
@@ -125,6 +139,8 @@ static void on_imported(const json_t *result, const struct error *err, void *dat
 	const char *commit;
 	struct error why = {};
 
+	s->importing = false;
+	s->hive->imports--;
 	if (!agent || agent->dying) {
 		error_set(&why, ENOENT, "no agent '%s'", s->agent);
 		finish(s, NULL, false, &why);
@@ -168,24 +184,10 @@ static void import(struct submission *s)
 	struct agent *agent = hive_find(s->hive, s->agent);
 	struct limits limits = container_limits(s->hive, agent, agent->settings.revision);
 
+	s->importing = true;
+	s->hive->imports++;
 	memcpy(s->base, agent->settings.revision, sizeof(s->base));
 	worker_import(s->hive, agent, s->commit, s->base, &limits, on_imported, s);
-}
-
-static int check_quota(struct hive *hive, struct agent *agent, struct error *err)
-{
-	int64_t now = clock_boot_ms();
-
-	if (now - agent->submit_window_start >= HOUR_MS) {
-		agent->submit_window_start = now;
-		agent->submit_count = 0;
-	}
-	if (agent->submit_count >= hive->config->proposals_per_hour)
-		return error_set_code(err, EAGAIN, "rate_limited",
-				      "'%s' has made %" PRId64 " submissions within an hour",
-				      agent->settings.name, agent->submit_count);
-	agent->submit_count++;
-	return 0;
 }
 
 int submit_commit(struct hive *hive, struct agent *agent, const char *commit,
@@ -217,7 +219,8 @@ int submit_commit(struct hive *hive, struct agent *agent, const char *commit,
 	if (waiting >= LINE_MAX_SUBMISSIONS)
 		return error_set(err, EBUSY, "%u submissions of '%s' are waiting already",
 				 waiting, agent->settings.name);
-	r = check_quota(hive, agent, err);
+	r = quota_take(&agent->submits, hive->config->proposals_per_hour, agent->settings.name,
+		       "submissions", err);
 	if (r < 0)
 		return r;
 	s = mem_new(1, sizeof(*s));
@@ -229,8 +232,7 @@ int submit_commit(struct hive *hive, struct agent *agent, const char *commit,
 	s->fn = fn;
 	s->data = data;
 	*at = s;
-	if (waiting == 0)
-		import(s);
+	import_next(hive);
 	return 0;
 }
 
@@ -253,7 +255,7 @@ void submit_expire(struct hive *hive)
 	int64_t oldest = hive->wall_s() - hive->config->proposal_days * DAY_S;
 
 	for (size_t i = 0; i < hive->n_proposals; i++) {
-		struct verdict verdict = {.note = "expired: nobody decided",
+		struct verdict verdict = {.note = EXPIRED_NOTE,
 					  .build_ms = -1,
 					  .downtime_ms = -1};
 		struct proposal *p = hive->proposals[i];
@@ -265,4 +267,9 @@ void submit_expire(struct hive *hive)
 			log_line(LOG_ERR, "cannot expire proposal %" PRId64 ": %s", p->id,
 				 error_text(&err));
 	}
+}
+
+bool submit_is_expired(const struct proposal *p)
+{
+	return p->state == PROPOSAL_CANCELLED && p->note && strcmp(p->note, EXPIRED_NOTE) == 0;
 }

@@ -31,5 +31,8 @@ int submit_withdraw(struct hive *hive, struct proposal *proposal, const char *no
 int submit_record(struct hive *hive, struct proposal *proposal, const struct actor *actor,
 		  struct error *err);
 
-/* Cancels what was left undecided for too long; runs hourly. */
+/* Cancels what was left undecided for too long; runs hourly, and before a verdict. */
 void submit_expire(struct hive *hive);
+
+/* Whether that is what a proposal was cancelled for. */
+bool submit_is_expired(const struct proposal *proposal);

@@ -74,19 +74,29 @@ static int check_flags(const struct proposal *p, const struct binding *b, struct
 	return 0;
 }
 
-/* 1: this very verdict was given already; 0: go on; negative: the key was used for something
- * else */
-static int check_idem(const struct hive *hive, const struct proposal *p, bool approve,
-		      const char *key, struct error *err)
+/* What it says it saw is what the proposal is. */
+static bool is_bound_to(const struct binding *b, const struct proposal *p)
 {
-	if (!key)
+	return (!b->commit || strcmp(b->commit, p->commit) == 0) &&
+	       (!b->tree || strcmp(b->tree, p->tree) == 0) &&
+	       (!b->base || strcmp(b->base, p->base) == 0);
+}
+
+/*
+ * 1: this very verdict was given already, and whatever became of it, its answer is the same; 0:
+ * go on; negative: the key was used for something else.
+ */
+static int check_idem(const struct hive *hive, const struct proposal *p, bool approve,
+		      const struct binding *b, struct error *err)
+{
+	if (!b->idem_key)
 		return 0;
 	for (size_t i = 0; i < hive->n_proposals; i++) {
 		const struct proposal *other = hive->proposals[i];
 
-		if (!other->idem_key || strcmp(other->idem_key, key) != 0)
+		if (!other->idem_key || strcmp(other->idem_key, b->idem_key) != 0)
 			continue;
-		if (other == p && approve == (p->state != PROPOSAL_DENIED))
+		if (other == p && approve == (p->state != PROPOSAL_DENIED) && is_bound_to(b, p))
 			return 1;
 		return error_set_code(
 			err, EEXIST, "idem_mismatch",
@@ -100,6 +110,7 @@ static int refuse_state(const struct proposal *p, struct error *err)
 {
 	const char *code = p->state == PROPOSAL_STALE        ? "stale"
 			   : p->state == PROPOSAL_SUPERSEDED ? "superseded"
+			   : submit_is_expired(p)            ? "expired"
 							     : "wrong_state";
 
 	return error_set_code(err, ESTALE, code, "proposal %" PRId64 " is %s%s%s", p->id,
@@ -120,9 +131,17 @@ static int check_now(struct hive *hive, struct proposal *p, struct error *err)
 
 	if (r < 0)
 		return r;
-	if (strcmp(agent->settings.revision, p->base) == 0)
+	if (agent->dying)
+		return error_set_code(err, EBUSY, "wrong_state", "'%s' is being destroyed",
+				      p->agent);
+	submit_expire(hive);
+	if (strcmp(agent->settings.revision, p->base) != 0)
+		ledger_mark_stale(hive, agent);
+	else if (proposal_is_pending(p))
 		return 0;
-	ledger_mark_stale(hive, agent);
+	if (proposal_is_pending(p))
+		return error_set(err, EIO, "cannot record that proposal %" PRId64 " is stale",
+				 p->id);
 	return refuse_state(p, err);
 }
 
@@ -138,11 +157,11 @@ int verdict_approve(struct hive *hive, struct proposal *p, const struct binding 
 		.build_ms = -1,
 		.downtime_ms = -1,
 	};
-	int r = check_idem(hive, p, true, b->idem_key, err);
+	int r = check_idem(hive, p, true, b, err);
 
-	*ret_already = false;
-	if (r < 0)
-		return r;
+	*ret_already = r > 0;
+	if (r != 0)
+		return r < 0 ? r : 0;
 	if ((r = check_binding(p, b, err)) < 0)
 		return r;
 	if (was_approved(p)) {
@@ -172,11 +191,11 @@ int verdict_deny(struct hive *hive, struct proposal *p, const struct binding *b,
 		.build_ms = -1,
 		.downtime_ms = -1,
 	};
-	int r = check_idem(hive, p, false, b->idem_key, err);
+	int r = check_idem(hive, p, false, b, err);
 
-	*ret_already = false;
-	if (r < 0)
-		return r;
+	*ret_already = r > 0;
+	if (r != 0)
+		return r < 0 ? r : 0;
 	if ((r = check_binding(p, b, err)) < 0)
 		return r;
 	if (p->state == PROPOSAL_DENIED) {

@@ -23,6 +23,7 @@ struct worker {
 	struct error export_error;
 	uint64_t export_call;
 	bool export_failed, export_ended, child_ended;
+	struct timer *failed_start; /* tells of a child that did not start; NULL: none */
 	json_t *result;
 	struct error err;
 };
@@ -36,6 +37,7 @@ static void finish(struct worker *w)
 		w->err = w->export_error;
 	w->fn(w->result, w->result ? NULL : &w->err, w->data);
 	json_decref(w->result);
+	timer_cancel(w->failed_start);
 	free(w);
 }
 
@@ -64,8 +66,8 @@ static void on_child(const struct child_exit *exit, const struct buf *output, vo
 	if (exit->timed_out) {
 		error_set(&w->err, ETIMEDOUT, "the %s took too long and was ended", w->what);
 	} else if (json_parse(buf_str(output), output->size, &answer, &w->err) < 0) {
-		error_set(&w->err, EIO, "the %s worker %s", w->what,
-			  child_exit_text(how, exit));
+		error_set_code(&w->err, EIO, "internal", "the %s worker %s", w->what,
+			       child_exit_text(how, exit));
 	} else {
 		(void)json_get_bool(answer, "ok", false, &ok, NULL);
 		if (ok)
@@ -79,7 +81,10 @@ static void on_child(const struct child_exit *exit, const struct buf *output, vo
 
 static void on_failed_start(void *data)
 {
-	finish(data);
+	struct worker *w = data;
+
+	w->failed_start = NULL;
+	finish(w);
 }
 
 static void start_child(struct worker *w, const char *const *argv, const struct child_fd *fds,
@@ -93,7 +98,7 @@ static void start_child(struct worker *w, const char *const *argv, const struct 
 	if (child_start(w->hive->loop, &spec, deadline_ms, RESULT_MAX, on_child, w, NULL,
 			&w->err) < 0) {
 		w->child_ended = true;
-		(void)loop_timer(w->hive->loop, 0, on_failed_start, w);
+		w->failed_start = loop_timer(w->hive->loop, 0, on_failed_start, w);
 	}
 }
 
@@ -140,7 +145,7 @@ void worker_import(struct hive *hive, struct agent *agent, const char *wanted, c
 
 	if (sock_pair(SOCK_STREAM, ends, &w->err) < 0) {
 		w->child_ended = w->export_ended = true;
-		(void)loop_timer(hive->loop, 0, on_failed_start, w);
+		w->failed_start = loop_timer(hive->loop, 0, on_failed_start, w);
 		return;
 	}
 	w->export_call = executor_call(hive->executor, "export",

@@ -24,7 +24,7 @@ static const struct verb verbs[VERB_COUNT] = {
 			    "snapshot since kinds heartbeat_s"},
 	[VERB_URLS] = {"urls", VERB_URLS, O | R, false, false, ""},
 	[VERB_PENDING] = {"pending", VERB_PENDING, O | R, false, false,
-			  "status agent kind before limit"},
+			  "id status agent kind before limit"},
 	[VERB_PROPOSALS] = {"proposals", VERB_PROPOSALS, M | A, false, false,
 			    "id status agent before limit"},
 	[VERB_AGENT] = {"agent", VERB_AGENT, O | R | M, false, false, "name"},

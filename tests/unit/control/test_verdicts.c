@@ -286,6 +286,61 @@ static void test_rollback(void **state)
 	assert_audit(u);
 }
 
+/* The key of a verdict: the same answer to the same, whatever became of it; never two uses. */
+static void test_idem_key(void **state)
+{
+	struct hive_unit *u = *state;
+	char commit[256], other[256];
+	json_t *answer;
+
+	spawn(u, "alice");
+	change(u, "alice", "one", commit);
+	(void)submit(u, "alice", commit);
+	hive_refused(hive_ask(u, "{'cmd':'approve','id':1,'idem_key':'a b'}"), "bad_request");
+	hive_refused(hive_ask(u, "{'cmd':'approve','id':1,'idem_key':'\\u200b'}"),
+		     "bad_request");
+	touch(u, "fail-build");
+	hive_refused(
+		hive_ask(u, "{'cmd':'approve','id':1,'commit':'%s','idem_key':'k','wait':true}",
+			 commit),
+		"build_failed");
+	answer = hive_must(
+		hive_ask(u, "{'cmd':'approve','id':1,'commit':'%s','idem_key':'k'}", commit));
+	assert_true(json_is_true(json_object_get(answer, "already")));
+	assert_string_equal(hive_text(other, answer, "proposal", "state"), "failed");
+	json_decref(answer);
+	hive_refused(hive_ask(u, "{'cmd':'approve','id':1,'commit':'%040d','idem_key':'k'}", 1),
+		     "idem_mismatch");
+	hive_refused(hive_ask(u, "{'cmd':'deny','id':1,'idem_key':'k'}"), "idem_mismatch");
+	change(u, "alice", "two", other);
+	(void)submit(u, "alice", other);
+	hive_refused(hive_ask(u, "{'cmd':'approve','id':2,'commit':'%s','idem_key':'k'}",
+			      other),
+		     "idem_mismatch");
+	hive_crash(u);
+	hive_start(u);
+	hive_refused(hive_ask(u, "{'cmd':'deny','id':2,'idem_key':'k'}"), "idem_mismatch");
+	assert_audit(u);
+}
+
+/* An approval that comes too late is refused, on time, not at the next full hour. */
+static void test_expired(void **state)
+{
+	struct hive_unit *u = *state;
+	char commit[256], out[256];
+
+	spawn(u, "alice");
+	change(u, "alice", "late", commit);
+	(void)submit(u, "alice", commit);
+	sh(u, "echo 604700 > clock; echo x", out);
+	assert_state(u, 1, "needs-review");
+	sh(u, "echo 604900 > clock; echo x", out);
+	hive_refused(hive_ask(u, "{'cmd':'approve','id':1,'commit':'%s'}", commit), "expired");
+	assert_state(u, 1, "cancelled");
+	hive_refused(hive_ask(u, "{'cmd':'approve','id':1,'commit':'%s'}", commit), "expired");
+	assert_audit(u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +353,8 @@ int main(void)
 		hive_test(test_failed_probe_and_build),
 		hive_test(test_flags),
 		hive_test(test_rollback),
+		hive_test(test_idem_key),
+		hive_test(test_expired),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
