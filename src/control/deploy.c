@@ -22,6 +22,7 @@
 #include "control/event.h"
 #include "control/joblog.h"
 #include "control/meta.h"
+#include "control/port.h"
 #include "control/postmortem.h"
 #include "control/probe.h"
 #include "git/refs.h"
@@ -29,7 +30,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +38,7 @@
 
 static void on_built(struct op *op);
 static void on_looked(struct op *op);
+static void on_port(struct op *op);
 static void on_switched(struct op *op);
 static void on_read_back(struct op *op);
 static void read_back(struct op *op);
@@ -45,13 +46,6 @@ static void on_rolled_back(struct op *op);
 static void on_rollback_read(struct op *op);
 
 /* ---- ends ---- */
-
-/* Nothing is wrong with what is deployed: whoever would do it is busy. */
-static bool is_passing(const struct error *err)
-{
-	return strcmp(error_code(err), "busy") == 0 ||
-	       strcmp(error_code(err), "unavailable") == 0;
-}
 
 /*
  * The disk is full, or worse. The operation stays in line until its outcome is recorded: what
@@ -92,7 +86,8 @@ static void fail(struct op *op, const char *code)
 {
 	op->err.err = op->r < 0 ? op->r : -EIO;
 	op->r = 0;
-	if (!op->touched && is_passing(&op->err)) {
+	/* nothing is wrong with the commit: it is still owed */
+	if (!op->touched && error_passes(&op->err)) {
 		joblog_line(op->log, "put off: %s", error_text(&op->err));
 		op_finish(op, op->err.err);
 		return;
@@ -203,22 +198,23 @@ static void no_way_back(struct op *op)
 {
 	struct error why = op->err;
 
-	error_set(&op->err, EIO, "%s; and the way back failed too: %s", op->reason,
+	error_set(&op->err, EIO, "%s; and the way back failed too: %s", error_text(&op->why),
 		  error_text(&why));
 	op->r = -EIO;
 	fail(op, "deploy_failed");
 }
 
-/* op->reason says why. */
-static void go_back(struct op *op)
+/* op->why says what for. */
+static void roll_back(struct op *op)
 {
 	json_t *spec = NULL;
 
-	joblog_line(op->log, "%s", op->reason);
+	op->why.code = "deploy_failed";
+	joblog_line(op->log, "%s", error_text(&op->why));
 	crash_point("rolling-back");
 	if (!op->proposal) {
-		error_set_code(&op->err, EIO, "deploy_failed", "%s", op->reason);
-		op_finish(op, -EIO);
+		op->err = op->why;
+		op_finish(op, op->err.err < 0 ? op->err.err : -EIO);
 		return;
 	}
 	if (!goes_back(op)) {
@@ -238,17 +234,11 @@ static void go_back(struct op *op)
 	op_call(op, "switch", spec, NULL, 0, on_rolled_back);
 }
 
-static void roll_back(struct op *op, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-static void roll_back(struct op *op, const char *format, ...)
+static void roll_back_for(struct op *op, const struct error *err, const char *what)
 {
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(&op->reason, format, args) < 0)
-		op->reason = NULL;
-	va_end(args);
-	go_back(op);
+	op->why = *err;
+	error_prefix(&op->why, "%s", what);
+	roll_back(op);
 }
 
 static void on_rolled_back(struct op *op)
@@ -271,13 +261,14 @@ static void on_rollback_read(struct op *op)
 	back = entry && strcmp(op->agent->state, "running") == 0 &&
 	       strcmp(op->agent->system, op->old_tree) == 0;
 	if (!goes_back(op))
-		error_set(&op->err, EIO, "%s; the container is stopped", op->reason);
-	else if (back)
-		error_set(&op->err, EIO, "%s; rolled back: %.*s runs again", op->reason,
-			  OID_SHORT, op->old_commit);
-	else
-		error_set(&op->err, EIO, "%s; rolled back, but the container is %s", op->reason,
+		error_set(&op->err, EIO, "%s; the container is %s", error_text(&op->why),
 			  op->agent->state);
+	else if (back)
+		error_set(&op->err, EIO, "%s; rolled back: %.*s runs again",
+			  error_text(&op->why), OID_SHORT, op->old_commit);
+	else
+		error_set(&op->err, EIO, "%s; rolled back, but the container is %s",
+			  error_text(&op->why), op->agent->state);
 	op->r = -EIO;
 	fail(op, "deploy_failed");
 }
@@ -289,17 +280,18 @@ static void on_probed(int r, const struct error *err, void *data)
 	struct op *op = data;
 
 	op->probe = NULL;
-	if (r == -EPIPE || op->hive->stopping) {
+	if (r == -EPIPE) {
 		op->err = *err;
-		op_finish(op, r == -EPIPE ? r : -ECANCELED);
+		op_finish(op, r);
 		return;
 	}
 	if (r == 0) {
 		record(op);
 		return;
 	}
-	op->reason = str_format("the probe failed: %s", error_text(err));
-	postmortem(op, go_back);
+	op->why = *err;
+	error_prefix(&op->why, "the probe failed");
+	postmortem(op, roll_back);
 }
 
 static void on_read_back(struct op *op)
@@ -309,19 +301,21 @@ static void on_read_back(struct op *op)
 	struct manifest manifest;
 
 	if (op->r < 0) {
-		roll_back(op, "the container could not be read back: %s", error_text(&op->err));
+		roll_back_for(op, &op->err, "the container could not be read back");
 		return;
 	}
 	if (entry)
 		container_seen(op->hive, op->agent, entry);
 	if (!entry || strcmp(op->agent->state, "running") != 0) {
-		roll_back(op, "the container is %s after the switch",
+		error_set(&op->why, EIO, "the container is %s after the switch",
 			  entry ? op->agent->state : "gone");
+		roll_back(op);
 		return;
 	}
 	if (strcmp(op->agent->system, op->tree) != 0) {
-		roll_back(op, "the container runs system %.*s, not %.*s", OID_SHORT,
+		error_set(&op->why, EIO, "the container runs system %.*s, not %.*s", OID_SHORT,
 			  op->agent->system, OID_SHORT, op->tree);
+		roll_back(op);
 		return;
 	}
 	joblog_line(op->log, "read back: the container runs system %.*s", OID_SHORT, op->tree);
@@ -330,7 +324,8 @@ static void on_read_back(struct op *op)
 		return;
 	}
 	if (container_manifest(op->hive, op->agent, op->commit, &manifest, &op->err) < 0) {
-		roll_back(op, "%s", error_text(&op->err));
+		op->why = op->err;
+		roll_back(op);
 		return;
 	}
 	op->probe = probe_start(op->hive, op->agent, &manifest.probe, op->baseline, op->log,
@@ -345,7 +340,7 @@ static void on_switched(struct op *op)
 	op_give_slot(op);
 	crash_point("switched");
 	if (op->r < 0) {
-		roll_back(op, "the switch failed: %s", error_text(&op->err));
+		roll_back_for(op, &op->err, "the switch failed");
 		return;
 	}
 	if (json_get_int(op->answer, "downtime_ms", false, 0, INT32_MAX, &ms, NULL) == 0 &&
@@ -399,7 +394,18 @@ static void on_looked(struct op *op)
 		op_finish(op, 0); /* it runs this very system: no restart */
 		return;
 	}
-	op_take_slot(op, &op->hive->starts, switch_now);
+	if (op->was_running)
+		op_take_slot(op, &op->hive->starts, switch_now);
+	else
+		port_ask(op, on_port);
+}
+
+static void on_port(struct op *op)
+{
+	if (port_judge(op) < 0)
+		fail(op, "deploy_failed");
+	else
+		op_take_slot(op, &op->hive->starts, switch_now);
 }
 
 static void on_built(struct op *op)

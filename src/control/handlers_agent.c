@@ -1,4 +1,4 @@
-/* Verbs that change agents: their life, their power, their settings. */
+/* Verbs that change agents: their life and their power. */
 #include "control/waiting.h"
 
 #include "base/buf.h"
@@ -16,10 +16,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATUS_MAX_BYTES 2048
+#define POWERS_PER_HOUR 240 /* of one agent, on its own socket */
 
 typedef int (*power_fn)(struct hive *hive, struct agent *agent, const struct actor *actor,
 			struct op **ret, struct error *err);
+
+/* Each start and stop is a commit in the record, which an agent must not be able to flood. */
+static int take_power(struct session *s, struct error *err)
+{
+	struct agent *agent = s->agent[0] ? hive_find(s->hive, s->agent) : NULL;
+
+	return agent ? quota_take(&agent->powers, POWERS_PER_HOUR, s->agent, "starts and stops",
+				  err)
+		     : 0;
+}
 
 /* ---- one agent ---- */
 
@@ -31,8 +41,8 @@ static int with_agent(struct session *s, const json_t *request, power_fn fn, str
 	int r;
 
 	if ((r = json_get_bool(request, "wait", false, &wait, err)) < 0 ||
-	    (r = dispatch_agent(s, request, "name", &agent, err)) < 0 ||
-	    (r = fn(s->hive, agent, &s->actor, &op, err)) < 0)
+	    (r = dispatch_child(s, request, "name", &agent, err)) < 0 ||
+	    (r = take_power(s, err)) < 0 || (r = fn(s->hive, agent, &s->actor, &op, err)) < 0)
 		return r;
 	return answer_for(s, op, wait, agent->settings.name, 0, false);
 }
@@ -50,12 +60,12 @@ int handle_kill(struct session *s, const json_t *request, struct error *err)
 static int rebuild(struct hive *hive, struct agent *agent, const struct actor *actor,
 		   struct op **ret, struct error *err)
 {
+	int r = lifecycle_check_line(agent, err);
+
 	(void)hive;
-	if (agent->dying)
-		return error_set_code(err, EBUSY, "wrong_state", "'%s' is being destroyed",
-				      agent->settings.name);
-	*ret = deploy_again(agent, "rebuild", actor, true);
-	return 0;
+	if (r == 0)
+		*ret = deploy_again(agent, "rebuild", actor, true);
+	return r;
 }
 
 int handle_rebuild(struct session *s, const json_t *request, struct error *err)
@@ -118,74 +128,98 @@ static int refuse_classes(const json_t *scope, struct error *err)
 	return 0;
 }
 
-/* The names a scope means, the manager first; nothing is touched unless all of them are known.
- */
-static int resolve_scope(struct session *s, const json_t *request, json_t **ret,
-			 struct error *err)
+/* Adds a name once, the manager's before all others. */
+static void add_name(json_t *names, const char *name)
 {
-	json_t *scope = NULL, *names = NULL, *list, *value;
-	bool agents = false, all = false;
+	if (json_holds(names, name))
+		return;
+	if (name_is_manager(name))
+		json_array_insert_new(names, 0, json_string(name));
+	else
+		json_array_append_new(names, json_string(name));
+}
+
+static int add_named(struct session *s, const json_t *wanted, json_t *names, struct error *err)
+{
+	json_t *value;
 	size_t i;
+
+	json_array_foreach (wanted, i, value) {
+		json_t *one = json_pack("{s:O}", "name", value);
+		struct agent *agent;
+		int r = dispatch_child(s, one, "name", &agent, err);
+
+		json_decref(one);
+		if (r < 0)
+			return r;
+		add_name(names, agent->settings.name);
+	}
+	return 0;
+}
+
+/* What a scope says: every agent this session may start and stop, or those it names. */
+static int read_scope(struct session *s, const json_t *scope, json_t *names, struct error *err)
+{
+	json_t *wanted = NULL;
+	bool agents = false, all = false;
 	int r;
 
-	if (!json_object_get(request, "scope")) {
-		struct agent *agent;
-
-		r = dispatch_agent(s, request, "name", &agent, err);
-		if (r == 0)
-			*ret = json_pack("[s]", agent->settings.name);
-		return r;
-	}
-	if ((r = json_get_object(request, "scope", true, &scope, err)) < 0 ||
-	    (r = refuse_classes(scope, err)) < 0 ||
+	if ((r = refuse_classes(scope, err)) < 0 ||
 	    (r = json_get_bool(scope, "agents", false, &agents, err)) < 0 ||
 	    (r = json_get_bool(scope, "all", false, &all, err)) < 0 ||
-	    (r = json_get_array(scope, "agent_names", false, &names, err)) < 0)
+	    (r = json_get_array(scope, "agent_names", false, &wanted, err)) < 0 ||
+	    (r = add_named(s, wanted, names, err)) < 0)
 		return r;
 	if (!agents && !all && json_array_size(names) == 0)
 		return error_set_code(err, EINVAL, "empty_scope", "the scope names no agent");
-	list = json_array();
-	for (i = 0; (agents || all) && i < s->hive->n_agents; i++) {
+	for (size_t i = 0; (agents || all) && i < s->hive->n_agents; i++) {
 		const struct agent *a = s->hive->agents[i];
 
-		if (!a->unborn && !s->agent[0])
-			json_array_append_new(list, json_string(a->settings.name));
+		if (dispatch_sees(s, a) && strcmp(a->settings.name, s->agent) != 0)
+			add_name(names, a->settings.name);
+	}
+	return 0;
+}
+
+/* The names a request means; nothing is touched unless each can be. */
+static int resolve_names(struct session *s, const json_t *request, json_t *names,
+			 struct error *err)
+{
+	json_t *scope = NULL, *value;
+	struct agent *agent;
+	size_t i;
+	int r;
+
+	if (json_object_get(request, "scope")) {
+		r = json_get_object(request, "scope", true, &scope, err);
+		if (r == 0)
+			r = read_scope(s, scope, names, err);
+	} else {
+		r = dispatch_child(s, request, "name", &agent, err);
+		if (r == 0)
+			add_name(names, agent->settings.name);
 	}
 	json_array_foreach (names, i, value) {
-		json_t *one = json_pack("{s:O}", "name", value);
-		struct agent *agent;
-
-		r = dispatch_agent(s, one, "name", &agent, err);
-		json_decref(one);
-		if (r < 0) {
-			json_decref(list);
-			return r;
-		}
-		if (!agents && !all)
-			json_array_append_new(list, json_string(agent->settings.name));
+		agent = hive_find(s->hive, json_string_value(value));
+		if (r == 0)
+			r = lifecycle_check_line(agent, err);
 	}
-	for (i = 0; i < json_array_size(list); i++) {
-		if (!name_is_manager(json_string_value(json_array_get(list, i))))
-			continue;
-		value = json_incref(json_array_get(list, i));
-		json_array_remove(list, i);
-		json_array_insert_new(list, 0, value);
-	}
-	*ret = list;
-	return 0;
+	return r;
 }
 
 static int with_scope(struct session *s, const json_t *request, power_fn fn, struct error *err)
 {
-	json_t *names = NULL, *value;
+	json_t *names = json_array(), *value;
 	bool wait = false;
 	struct group *g;
 	size_t i;
 	int r;
 
 	if ((r = json_get_bool(request, "wait", false, &wait, err)) < 0 ||
-	    (r = resolve_scope(s, request, &names, err)) < 0)
+	    (r = resolve_names(s, request, names, err)) < 0 || (r = take_power(s, err)) < 0) {
+		json_decref(names);
 		return r;
+	}
 	g = mem_new(1, sizeof(*g));
 	g->session = session_ref(s);
 	g->touched = names;
@@ -286,8 +320,10 @@ static int find_for_destroy(struct session *s, const char *name, bool purge, str
 
 static int refuse_manager(const struct session *s, const char *name, struct error *err)
 {
-	size_t others = s->hive->n_kept;
+	size_t others = 0;
 
+	for (size_t i = 0; i < s->hive->n_kept; i++)
+		others += !name_is_manager(s->hive->kept[i].name);
 	for (size_t i = 0; i < s->hive->n_agents; i++)
 		others += !name_is_manager(s->hive->agents[i]->settings.name);
 	if (!name_is_manager(name) || others == 0)
@@ -320,71 +356,4 @@ int handle_destroy(struct session *s, const json_t *request, struct error *err)
 	    (r = lifecycle_destroy(s->hive, agent, purge, &s->actor, &op, err)) < 0)
 		return r;
 	return answer_for(s, op, wait, name, 0, false);
-}
-
-/* ---- settings ---- */
-
-int handle_set(struct session *s, const json_t *request, struct error *err)
-{
-	json_t *settings = NULL;
-	struct agent *agent;
-	int r;
-
-	if ((r = dispatch_agent(s, request, "name", &agent, err)) < 0 ||
-	    (r = json_get_object(request, "settings", true, &settings, err)) < 0 ||
-	    (r = lifecycle_set(s->hive, agent, settings, &s->actor, err)) < 0)
-		return r;
-	return handle_agent(s, request, err);
-}
-
-int handle_set_parent(struct session *s, const json_t *request, struct error *err)
-{
-	json_t *parent = json_object_get(request, "new_parent"), *changes;
-	struct agent *agent;
-	int r = dispatch_agent(s, request, "child", &agent, err);
-
-	if (r < 0)
-		return r;
-	if (!parent || !(json_is_string(parent) || json_is_null(parent)))
-		return error_set(err, EINVAL,
-				 "'new_parent' must be a name, or null for the root");
-	changes = json_pack("{s:s}", "parent",
-			    json_is_null(parent) ? "" : json_string_value(parent));
-	r = lifecycle_set(s->hive, agent, changes, &s->actor, err);
-	json_decref(changes);
-	if (r == 0)
-		session_answer(s, answer_ok());
-	return r;
-}
-
-int handle_set_paused(struct session *s, const json_t *request, struct error *err)
-{
-	struct agent *agent;
-	bool paused = false;
-	int r;
-
-	if ((r = dispatch_agent(s, request, "name", &agent, err)) < 0 ||
-	    (r = json_get_bool(request, "paused", true, &paused, err)) < 0 ||
-	    (r = lifecycle_pause(s->hive, agent, paused, &s->actor, err)) < 0)
-		return r;
-	session_answer(s, answer_ok());
-	return 0;
-}
-
-int handle_set_status(struct session *s, const json_t *request, struct error *err)
-{
-	struct agent *agent = hive_find(s->hive, s->agent);
-	const char *text = NULL;
-	int r = json_get_str(request, "text", true, &text, err);
-
-	if (r < 0)
-		return r;
-	if (!agent)
-		return error_set(err, ENOENT, "no agent '%s'", s->agent);
-	free(agent->status_text);
-	agent->status_text = text[0] ? text_clean_dup(text, STATUS_MAX_BYTES, false) : NULL;
-	agent->status_set_at = s->hive->wall_s();
-	event_agent(s->hive, agent);
-	session_answer(s, answer_ok());
-	return 0;
 }

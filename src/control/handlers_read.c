@@ -141,11 +141,13 @@ int handle_agent_status(struct session *s, const json_t *request, struct error *
 int handle_urls(struct session *s, const json_t *request, struct error *err)
 {
 	const struct config *config = s->hive->config;
-	json_t *urls = json_pack("{s:s}", "domain", config->domain);
+	_cleanup_free_ char *here =
+		str_format("http://%s:%u/", config->domain, (unsigned)config->dashboard_port);
+	json_t *urls = json_pack("{s:s,s:s}", "domain", config->domain, "home",
+				 config->home ? config->home : here);
 
 	(void)request;
 	(void)err;
-	json_put_str(urls, "home", config->home);
 	session_answer(s, answer_with("urls", urls));
 	return 0;
 }

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PIPE_READS 8 /* empty a pipe of 64 KiB, whatever its pieces are */
+
 struct joblog {
 	struct hive *hive;
 	int64_t id;
@@ -118,9 +120,9 @@ void joblog_line(struct joblog *log, const char *format, ...)
 
 	if (!log)
 		return;
-	while (log->pipe_fd >= 0 && take_from_pipe(log) > 0) {
-		/* what the builder said before comes before */
-	}
+	/* what was said before comes before: what a pipe holds, not what is written meanwhile */
+	for (int i = 0; i < PIPE_READS && log->pipe_fd >= 0 && take_from_pipe(log) > 0; i++)
+		;
 	va_start(args, format);
 	if (vasprintf(&text, format, args) < 0)
 		text = NULL;

@@ -18,6 +18,13 @@ struct spawn_request {
 int lifecycle_spawn(struct hive *hive, const struct spawn_request *request,
 		    const struct actor *actor, struct op **ret, struct error *err);
 
+/* -EBUSY for an agent that is being destroyed. */
+int lifecycle_refuse_dying(const struct agent *agent, struct error *err);
+
+/* Whether one more operation may be asked for: the agent is not being destroyed and its line is
+ * not too long. */
+int lifecycle_check_line(const struct agent *agent, struct error *err);
+
 /* Writes the wanted power state to meta, then puts the container's part in line. */
 int lifecycle_start(struct hive *hive, struct agent *agent, const struct actor *actor,
 		    struct op **ret, struct error *err);
@@ -31,14 +38,30 @@ int lifecycle_restart(struct hive *hive, struct agent *agent, const struct actor
 int lifecycle_destroy(struct hive *hive, struct agent *agent, bool purge,
 		      const struct actor *actor, struct op **ret, struct error *err);
 
-/* Changes settings (an object of strings) in one commit, and the running container where that
- * is possible. */
-int lifecycle_set(struct hive *hive, struct agent *agent, const json_t *settings,
-		  const struct actor *actor, struct error *err);
+/*
+ * Makes wanted (taken over) the agent's settings and commits; on failure everything is as it
+ * was.
+ */
+int lifecycle_commit(struct hive *hive, struct agent *agent, struct settings *wanted,
+		     const char *message, struct error *err);
 
-/* Sets the pause flag and the marker in /run/hive. */
+/* What was asked for is recorded; err says what the running container did not take of it. */
+typedef void (*lifecycle_fn)(struct hive *hive, const char *agent, const struct error *err,
+			     void *data);
+
+/*
+ * Changes settings (an object of strings) in one commit, and the running container where that
+ * is possible; then fn is called, perhaps at once. Not when the change is refused.
+ */
+int lifecycle_set(struct hive *hive, struct agent *agent, const json_t *settings,
+		  const struct actor *actor, lifecycle_fn fn, void *data, struct error *err);
+
+/* Sets the pause flag and the marker in /run/hive, in the same way. */
 int lifecycle_pause(struct hive *hive, struct agent *agent, bool paused,
-		    const struct actor *actor, struct error *err);
+		    const struct actor *actor, lifecycle_fn fn, void *data, struct error *err);
+
+/* Makes the marker what the record says; fn may be NULL. */
+void lifecycle_mark_pause(struct hive *hive, struct agent *agent, lifecycle_fn fn, void *data);
 
 /* Asks for the agent's own socket and begins to serve it; its pause marker becomes true again.
  */

@@ -79,7 +79,6 @@ static void release(struct op *op)
 	json_decref(op->files);
 	joblog_close(op->log);
 	probe_free(op->probe);
-	free(op->reason);
 	free(op);
 }
 

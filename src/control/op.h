@@ -56,7 +56,7 @@ struct op {
 	json_t *baseline;                      /* units that were failed before */
 	bool was_running, skip_probe, touched; /* touched: the old system may be gone */
 	int64_t began_ms, build_ms;
-	char *reason; /* why it is rolled back */
+	struct error why; /* what went wrong first, while things are put back */
 
 	/* what spawn and destroy carry along */
 	bool purge, revived;

@@ -11,7 +11,9 @@
 #include "base/crash.h"
 #include "base/json.h"
 #include "control/container.h"
+#include "control/event.h"
 #include "control/meta.h"
+#include "control/port.h"
 #include "control/template.h"
 #include "git/commit.h"
 #include "git/refs.h"
@@ -91,24 +93,35 @@ static void on_undone(struct op *op)
 {
 	struct hive *hive = op->hive;
 	struct agent *agent = op->agent;
-	struct error ignored = {}, why = {};
-	_cleanup_free_ char *message = NULL;
+	struct error ignored = {}, why = op->why;
+	bool was_told = !agent->unborn;
+	_cleanup_free_ char *name = str_dup(agent->settings.name), *message = NULL;
 
-	error_set(&why, EIO, "%s", op->reason);
+	if (op->r < 0)
+		error_set_code(&why, why.err, why.code,
+			       "%s; and what was started is still there: %s",
+			       error_text(&op->why), error_text(&op->err));
 	hive_keep(hive, agent->settings.name, agent->settings.port, agent->settings.uid_base);
 	agent->unborn = true;
 	message = str_format("unspawn %s: it failed", agent->settings.name);
 	(void)meta_commit(hive, message, &ignored);
 	op->err = why;
 	error_hint(&op->err, "mend the cause and spawn it again; what was made is kept");
+	if (hive->keep_socket)
+		hive->keep_socket(hive, name, -1);
 	op->removes = true;
-	op_finish(op, -EIO);
+	op_finish(op, op->err.err);
+	if (was_told)
+		event_removed(hive, name);
 }
 
-static void undo(struct op *op)
+/* code: what kind of failure it is, unless it passes by itself; NULL: the error says it. */
+static void undo(struct op *op, const char *code)
 {
-	op->reason = str_format("cannot spawn '%s': %s", op->agent->settings.name,
-				error_text(&op->err));
+	op->why = op->err;
+	if (code && !error_passes(&op->why))
+		op->why.code = code;
+	error_prefix(&op->why, "cannot spawn '%s'", op->agent->settings.name);
 	op->r = 0;
 	op_call(op, "destroy", container_arguments(op->agent, NULL), NULL, 0, on_undone);
 }
@@ -129,7 +142,7 @@ static void on_read_back(struct op *op)
 		op->r = error_set(&op->err, EIO,
 				  "the container runs another system than was built");
 	if (op->r < 0)
-		undo(op);
+		undo(op, "deploy_failed");
 	else
 		op_finish(op, 0);
 }
@@ -138,7 +151,7 @@ static void on_started(struct op *op)
 {
 	op_give_slot(op);
 	if (op->r < 0) {
-		undo(op);
+		undo(op, "deploy_failed");
 		return;
 	}
 	op_call(op, "inspect", container_arguments(op->agent, NULL), NULL, 0, on_read_back);
@@ -150,7 +163,7 @@ static void start(struct op *op)
 
 	op->r = container_spec(op->hive, op->agent, op->commit, op->tree, &spec, &op->err);
 	if (op->r < 0)
-		undo(op);
+		undo(op, "deploy_failed");
 	else
 		op_call(op, "start", spec, NULL, 0, on_started);
 }
@@ -163,7 +176,7 @@ static void on_system(struct op *op)
 	op->build = 0;
 	op_give_slot(op);
 	if (op->r < 0) {
-		undo(op);
+		undo(op, "build_failed");
 		return;
 	}
 	message =
@@ -173,7 +186,7 @@ static void on_system(struct op *op)
 	hive_unkeep(op->hive, s->name);
 	op->r = meta_commit(op->hive, message, &op->err);
 	if (op->r < 0) {
-		undo(op);
+		undo(op, NULL);
 		return;
 	}
 	crash_point("entered");
@@ -298,7 +311,7 @@ static void on_seeded(struct op *op)
 	struct settings *s = &op->agent->settings;
 
 	if (op->r < 0) {
-		undo(op);
+		undo(op, NULL);
 		return;
 	}
 	crash_point("seeded");
@@ -314,7 +327,7 @@ static void on_prepared(struct op *op)
 	if (op->r == 0)
 		op->r = make_applied(op, &time);
 	if (op->r < 0) {
-		undo(op);
+		undo(op, NULL);
 		return;
 	}
 	op_call(op, "seed",
@@ -325,16 +338,27 @@ static void on_prepared(struct op *op)
 		NULL, 0, on_seeded);
 }
 
-static void begin(struct op *op)
+/* Nothing was made yet: a spawn that is refused for its port leaves no trace. */
+static void on_port(struct op *op)
 {
 	const struct settings *s = &op->agent->settings;
 
+	if (port_judge(op) < 0) {
+		op->removes = true;
+		op_finish(op, op->r);
+		return;
+	}
 	op_call(op, "prepare",
 		container_arguments(op->agent,
 				    json_pack("{s:s,s:I}", "role",
 					      name_is_manager(s->name) ? "manager" : "agent",
 					      "uid_base", (json_int_t)s->uid_base)),
 		NULL, 0, on_prepared);
+}
+
+static void begin(struct op *op)
+{
+	port_ask(op, on_port);
 }
 
 static int check_container_name(const struct hive *hive, const char *name, struct error *err)
