@@ -58,17 +58,25 @@ static int check_argv(const json_t *request, bool required, struct error *err)
 	return 0;
 }
 
-/* Takes exactly n descriptors that came with the request. */
-static int take_fds(struct session *s, size_t n, int *fds, struct error *err)
+static void close_all(const int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		(void)close(fds[i]);
+}
+
+/* The agent a request names, and exactly n descriptors that came with it. */
+static int take_fds(struct session *s, const json_t *request, size_t n, struct agent **ret,
+		    int *fds, struct error *err)
 {
 	size_t got = conn_take_fds(s->conn, fds);
+	int r = dispatch_agent(s, request, "name", ret, err);
 
-	if (got == n)
-		return 0;
-	for (size_t i = 0; i < got; i++)
-		(void)close(fds[i]);
-	return error_set(err, EINVAL, "%zu descriptors must come with this request, not %zu", n,
-			 got);
+	if (r == 0 && got != n)
+		r = error_set(err, EINVAL,
+			      "%zu descriptors must come with this request, not %zu", n, got);
+	if (r < 0)
+		close_all(fds, got);
+	return r;
 }
 
 static void on_end(const json_t *answer, int *fds, size_t n_fds, const struct error *err,
@@ -127,16 +135,14 @@ int handle_exec(struct session *s, const json_t *request, struct error *err)
 	struct agent *agent;
 	int fds[SOCK_MAX_FDS], r;
 
-	if ((r = take_fds(s, 3, fds, err)) < 0)
+	if ((r = take_fds(s, request, 3, &agent, fds, err)) < 0)
 		return r;
-	if ((r = dispatch_agent(s, request, "name", &agent, err)) == 0 &&
-	    (r = check_argv(request, true, err)) == 0 && (r = check_running(agent, err)) == 0) {
+	if ((r = check_argv(request, true, err)) == 0 && (r = check_running(agent, err)) == 0) {
 		note(s, agent, "exec", request);
 		begin(s, agent, "exec", copy_keys(request, keys), fds, 3);
 		r = HANDLED_LATER;
 	}
-	for (size_t i = 0; i < 3; i++)
-		(void)close(fds[i]);
+	close_all(fds, 3);
 	return r;
 }
 
@@ -167,10 +173,9 @@ int handle_logs(struct session *s, const json_t *request, struct error *err)
 	json_t *arguments;
 	int fds[SOCK_MAX_FDS], r;
 
-	if ((r = take_fds(s, 1, fds, err)) < 0)
+	if ((r = take_fds(s, request, 1, &agent, fds, err)) < 0)
 		return r;
-	if ((r = dispatch_agent(s, request, "name", &agent, err)) == 0 &&
-	    (r = json_get_int(request, "lines", false, 0, LINES_MAX, &lines, err)) == 0 &&
+	if ((r = json_get_int(request, "lines", false, 0, LINES_MAX, &lines, err)) == 0 &&
 	    (r = json_get_bool(request, "follow", false, &follow, err)) == 0 &&
 	    (r = json_get_str(request, "since", false, &since, err)) == 0 &&
 	    (r = check_running(agent, err)) == 0) {

@@ -116,6 +116,9 @@ int client_send(struct client *client, const json_t *request, const int *fds, si
 		ssize_t n =
 			sock_send(client->fd, line + sent, size - sent, fds, sent ? 0 : n_fds);
 
+		/* what it said before it hung up is still to be read */
+		if (n == -EPIPE || n == -ECONNRESET)
+			return 0;
 		if (n < 0)
 			return lost(err);
 		sent += (size_t)n;

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/sock.h"
+#include "skep/client.h"
 
 #include <signal.h>
 #include <string.h>
@@ -75,6 +76,34 @@ static void test_hints_and_json(void **state)
 	run_release(&plain);
 	run_release(&json);
 	run_release(&retry);
+}
+
+/* A daemon that refuses a client before it has said anything, and hangs up. */
+static void test_refused_unheard(void **state)
+{
+	char path[64] = "/tmp/skep-refuses-XXXXXX";
+	const char refusal[] = "{\"version\":1,\"ok\":false,\"error\":\"not you\"}\n";
+	json_auto_t *request = json_pack("{s:s}", "cmd", "status"), *answer = NULL;
+	_cleanup_client_ struct client client = CLIENT_NONE;
+	struct error err = {};
+	int listen_fd, fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	strcat(path, "/s");
+	listen_fd = sock_listen(path, SOCK_STREAM, 0600, getuid(), getgid(), &err);
+	assert_true(listen_fd >= 0);
+	assert_int_equal(client_open(path, &client, &err), 0);
+	fd = accept(listen_fd, NULL, NULL);
+	assert_int_equal(write(fd, refusal, sizeof(refusal) - 1), sizeof(refusal) - 1);
+	(void)close(fd);
+	(void)close(listen_fd);
+	assert_int_equal(client_send(&client, request, NULL, 0, &err), 0);
+	assert_int_equal(client_receive(&client, 1000, &answer, &err), 0);
+	assert_string_equal(json_string_value(json_object_get(answer, "error")), "not you");
+	(void)unlink(path);
+	*strrchr(path, '/') = '\0';
+	(void)rmdir(path);
 }
 
 static void test_strange_answers(void **state)
@@ -272,10 +301,15 @@ static void test_broken_pipe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_codes),           cmocka_unit_test(test_hints_and_json),
-		cmocka_unit_test(test_strange_answers), cmocka_unit_test(test_hang_up),
-		cmocka_unit_test(test_no_daemon),       cmocka_unit_test(test_not_permitted),
-		cmocka_unit_test(test_usage),           cmocka_unit_test(test_help),
+		cmocka_unit_test(test_codes),
+		cmocka_unit_test(test_hints_and_json),
+		cmocka_unit_test(test_refused_unheard),
+		cmocka_unit_test(test_strange_answers),
+		cmocka_unit_test(test_hang_up),
+		cmocka_unit_test(test_no_daemon),
+		cmocka_unit_test(test_not_permitted),
+		cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_broken_pipe),
 	};
 
