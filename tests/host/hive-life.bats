@@ -2,6 +2,7 @@
 # What an operator does with an agent between proposals: power, limits, pause, settings, commands and terminals inside,
 # journals and events, and the end of it: destroy, revive, purge.
 # shellcheck disable=SC2016 # what is quoted is for the shell inside
+# shellcheck disable=SC2030,SC2031 # each test is a process of its own
 
 bats_require_minimum_version 1.5.0
 load lib/common

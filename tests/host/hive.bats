@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # From a commit to a running system and to the record: the manager proposes from its own container, the operator
 # decides, the container changes or does not, and the tags say so. Everything installed, nothing played.
-# shellcheck disable=SC2016,SC2030,SC2031 # what is quoted is for the shell inside; each test has its own N on purpose
+# shellcheck disable=SC2016 # what is quoted is for the shell inside
+# shellcheck disable=SC2030,SC2031 # each test is a process of its own
 
 bats_require_minimum_version 1.5.0
 load lib/common
