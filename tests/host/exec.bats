@@ -487,6 +487,7 @@ nothing_left_of() {
 
 @test "destroy takes the container and keeps the agent's own; purge takes all" {
 	running alice
+	install -d -m 700 -o $MANAGER_BASE -g $MANAGER_BASE "$STATE/proposed/alice"
 	groups_of alice > "$HIVE/groups-alice"
 	run_in alice sh -c 'mkdir -p /home/d && cd /home/d && for i in $(seq 1500); do mkdir d && cd d || exit 1; done'
 	run_in alice sh -c 'echo kept > /state/note'

@@ -104,6 +104,13 @@ row() {
 	ask inspect "{\"agent\":\"$1\"}" | jq -r ".agents[0] | ${2:-.}"
 }
 
+# up AGENT [SYSTEM]: it runs, whatever happened before
+up() {
+	local answer
+	answer=$(ask switch "$(spec "$1" "${2:-$S1}")") || { echo "$answer" >&2; return 1; }
+	echo "$answer"
+}
+
 record() {
 	jq -r "$2" "$RUNTIME/exec/$1.json"
 }
