@@ -477,6 +477,7 @@ nothing_left_of() {
 	caller=$!
 	wait_for 10 pgrep -f "skep-exec verb switch --standalone --state $STATE"
 	kill -KILL $caller
+	wait $caller || true
 	# Both number their requests from 1.
 	for _ in 1 2 3 4 5 6 7 8; do
 		equal standalone "$(ask hello | jq -r .mode)"
