@@ -120,7 +120,8 @@ void joblog_line(struct joblog *log, const char *format, ...)
 
 	if (!log)
 		return;
-	/* what was said before comes before: what a pipe holds, not what is written meanwhile */
+	/* what was said before comes before: what a pipe holds, not what is written meanwhile
+	 */
 	for (int i = 0; i < PIPE_READS && log->pipe_fd >= 0 && take_from_pipe(log) > 0; i++)
 		;
 	va_start(args, format);
