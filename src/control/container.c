@@ -167,9 +167,9 @@ json_t *container_arguments(const struct agent *agent, json_t *more)
 	return arguments;
 }
 
-json_t *container_stop_arguments(const struct hive *hive, const struct agent *agent)
+json_t *container_stop_arguments(const struct agent *agent, int64_t seconds)
 {
-	return container_arguments(agent, json_pack("{s:I}", "timeout_s",
-						    (json_int_t)(hive->config->stop_timeout_ms /
-								 1000)));
+	if (seconds <= 0)
+		seconds = agent->hive->config->stop_timeout_ms / 1000;
+	return container_arguments(agent, json_pack("{s:I}", "timeout_s", (json_int_t)seconds));
 }

@@ -30,8 +30,8 @@ void container_seen_all(struct hive *hive, const json_t *answer);
 /* The entry of one agent in an inspect answer, NULL when there is none. */
 const json_t *container_entry(const json_t *answer, const char *agent);
 
-/* Arguments of "stop": with the time that a container has to halt. */
-json_t *container_stop_arguments(const struct hive *hive, const struct agent *agent);
+/* Arguments of "stop": with the seconds a container has to halt in (0: as configured). */
+json_t *container_stop_arguments(const struct agent *agent, int64_t seconds);
 
 /* "agent" alone, or with more keys merged in (stolen; may be NULL): arguments of a verb. */
 json_t *container_arguments(const struct agent *agent, json_t *more);

@@ -182,8 +182,7 @@ static void record(struct op *op)
 		return;
 	}
 	joblog_line(op->log, "stopping again: '%s' is wanted stopped", s->name);
-	op_call(op, "stop", container_stop_arguments(op->hive, op->agent), NULL, 0,
-		on_stopped_again);
+	op_call(op, "stop", container_stop_arguments(op->agent, 0), NULL, 0, on_stopped_again);
 }
 
 /* ---- back to the old system ---- */
@@ -221,7 +220,7 @@ static void roll_back(struct op *op)
 		joblog_line(op->log, "stopping the container: %s",
 			    op->old_tree[0] ? "it is wanted stopped"
 					    : "there is no earlier system to go back to");
-		op_call(op, "stop", container_stop_arguments(op->hive, op->agent), NULL, 0,
+		op_call(op, "stop", container_stop_arguments(op->agent, 0), NULL, 0,
 			on_rolled_back);
 		return;
 	}

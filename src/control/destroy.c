@@ -13,6 +13,7 @@
 #include "control/event.h"
 #include "control/meta.h"
 #include "control/owed.h"
+#include "control/server.h"
 #include "control/submit.h"
 #include "git/tagfile.h"
 
@@ -94,6 +95,19 @@ static void on_purged(struct op *op)
 	end(op);
 }
 
+/*
+ * It could not be destroyed: the agent is as alive as it is wanted, but its container and its
+ * socket may be gone.
+ */
+static void stay(struct op *op)
+{
+	op->agent->dying = false;
+	server_forget_agent(op->agent);
+	if (!op->removes)
+		lifecycle_open_socket(op->hive, op->agent);
+	op_finish(op, op->r);
+}
+
 /* The entry goes first; port and ids stay reserved until nothing of the agent is left. */
 static void on_destroyed(struct op *op)
 {
@@ -106,8 +120,7 @@ static void on_destroyed(struct op *op)
 	if (op->r == 0 && op->purge)
 		op->r = keep_record(op);
 	if (op->r < 0) {
-		op->agent->dying = false;
-		op_finish(op, op->r);
+		stay(op);
 		return;
 	}
 	crash_point("record-kept");
@@ -116,8 +129,8 @@ static void on_destroyed(struct op *op)
 	op->r = meta_commit(op->hive, message, &op->err);
 	if (op->r < 0) {
 		hive_unkeep(op->hive, s->name);
-		op->agent->unborn = op->agent->dying = false;
-		op_finish(op, op->r);
+		op->agent->unborn = false;
+		stay(op);
 		return;
 	}
 	crash_point("entry-gone");

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DEADLINE_MAX_S 600  /* of a stop */
 #define POWERS_PER_HOUR 240 /* of one agent, on its own socket */
 
 typedef int (*power_fn)(struct hive *hive, struct agent *agent, const struct actor *actor,
@@ -210,12 +211,15 @@ static int resolve_names(struct session *s, const json_t *request, json_t *names
 static int with_scope(struct session *s, const json_t *request, power_fn fn, struct error *err)
 {
 	json_t *names = json_array(), *value;
+	int64_t deadline_s = 0;
 	bool wait = false;
 	struct group *g;
 	size_t i;
 	int r;
 
 	if ((r = json_get_bool(request, "wait", false, &wait, err)) < 0 ||
+	    (r = json_get_int(request, "deadline_s", false, 1, DEADLINE_MAX_S, &deadline_s,
+			      err)) < 0 ||
 	    (r = resolve_names(s, request, names, err)) < 0 || (r = take_power(s, err)) < 0) {
 		json_decref(names);
 		return r;
@@ -235,6 +239,8 @@ static int with_scope(struct session *s, const json_t *request, power_fn fn, str
 			g->failed = true;
 			g->err = one;
 		}
+		if (op)
+			op->stop_s = deadline_s;
 		if (r < 0 || !wait)
 			continue;
 		g->waiting++;

@@ -54,7 +54,7 @@ static json_t *count_proposals(const struct hive *hive)
 {
 	int pending = 0, building = 0;
 
-	for (size_t i = 0; i < hive->n_proposals; i++) {
+	for (size_t i = hive->first_open; i < hive->n_proposals; i++) {
 		pending += proposal_is_pending(hive->proposals[i]);
 		building += !proposal_is_pending(hive->proposals[i]) &&
 			    !proposal_is_final(hive->proposals[i]);

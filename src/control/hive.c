@@ -212,6 +212,8 @@ void hive_add_proposal(struct hive *hive, struct proposal *proposal)
 		(hive->n_proposals - i) * sizeof(*hive->proposals));
 	hive->proposals[i] = proposal;
 	hive->n_proposals++;
+	if (i < hive->first_open)
+		hive->first_open = i;
 	if (proposal->id > hive->last_id)
 		hive->last_id = proposal->id;
 }
@@ -227,11 +229,20 @@ void hive_drop_proposals(struct hive *hive, const char *agent)
 			hive->proposals[n++] = hive->proposals[i];
 	}
 	hive->n_proposals = n;
+	hive->first_open = 0;
+	hive_proposals_decided(hive);
+}
+
+void hive_proposals_decided(struct hive *hive)
+{
+	while (hive->first_open < hive->n_proposals &&
+	       proposal_is_final(hive->proposals[hive->first_open]))
+		hive->first_open++;
 }
 
 struct proposal *hive_open_proposal(const struct hive *hive, const char *agent)
 {
-	for (size_t i = hive->n_proposals; i > 0; i--) {
+	for (size_t i = hive->n_proposals; i > hive->first_open; i--) {
 		struct proposal *p = hive->proposals[i - 1];
 
 		if (proposal_is_pending(p) && strcmp(p->agent, agent) == 0)

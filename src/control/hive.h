@@ -101,8 +101,8 @@ struct hive {
 	size_t n_agents;
 	struct kept *kept;
 	size_t n_kept;
-	struct proposal **proposals; /* ascending id */
-	size_t n_proposals;
+	struct proposal **proposals;    /* ascending id */
+	size_t n_proposals, first_open; /* those before first_open have an outcome */
 	int64_t last_id;
 
 	int64_t chain_seq; /* of the newest record tag */
@@ -146,6 +146,9 @@ void hive_remove(struct hive *hive, struct agent *agent);
 
 /* Adds a proposal (taken over), keeping the order. */
 void hive_add_proposal(struct hive *hive, struct proposal *proposal);
+
+/* Some of them have an outcome now: those that look for open ones need not pass them again. */
+void hive_proposals_decided(struct hive *hive);
 
 /* Forgets the proposals of an agent whose record was purged. */
 void hive_drop_proposals(struct hive *hive, const char *agent);

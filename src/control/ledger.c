@@ -134,6 +134,7 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 	ledger_read(p, state, entry_text(&entry), hive->wall_s());
 	p->state = state;
 	p->deploying = false;
+	hive_proposals_decided(hive);
 	log_proposal(p, subject, v->actor);
 	event_proposal(hive, p);
 	/* a deploy has an open log, whose end tells; the others never get one, or no more of it
@@ -244,7 +245,7 @@ void ledger_read(struct proposal *p, enum proposal_state state, const char *mess
 
 void ledger_mark_stale(struct hive *hive, struct agent *agent)
 {
-	for (size_t i = 0; i < hive->n_proposals; i++) {
+	for (size_t i = hive->first_open; i < hive->n_proposals; i++) {
 		struct proposal *p = hive->proposals[i];
 		_cleanup_free_ char *note = NULL;
 		struct verdict verdict = {.build_ms = -1, .downtime_ms = -1};

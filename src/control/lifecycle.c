@@ -108,7 +108,8 @@ static void on_stopped(struct op *op)
 
 static void begin_stop(struct op *op)
 {
-	op_call(op, "stop", container_stop_arguments(op->hive, op->agent), NULL, 0, on_stopped);
+	op_call(op, "stop", container_stop_arguments(op->agent, op->stop_s), NULL, 0,
+		on_stopped);
 }
 
 int lifecycle_stop(struct hive *hive, struct agent *agent, const struct actor *actor,

@@ -58,6 +58,9 @@ struct op {
 	int64_t began_ms, build_ms;
 	struct error why; /* what went wrong first, while things are put back */
 
+	/* what a stop carries along */
+	int64_t stop_s; /* time to halt in; 0: as configured */
+
 	/* what spawn and destroy carry along */
 	bool purge, revived;
 	bool removes;  /* the agent leaves memory when this ends, however it ends */

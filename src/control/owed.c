@@ -17,7 +17,7 @@ static struct proposal *find_owed(const struct agent *agent)
 {
 	const struct hive *hive = agent->hive;
 
-	for (size_t i = 0; i < hive->n_proposals; i++) {
+	for (size_t i = hive->first_open; i < hive->n_proposals; i++) {
 		struct proposal *p = hive->proposals[i];
 
 		if (!proposal_is_final(p) && !proposal_is_pending(p) &&

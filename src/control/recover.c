@@ -220,6 +220,7 @@ int recover_load(struct hive *hive, struct error *err)
 		    0 ||
 	    (r = close_superseded(hive, err)) < 0)
 		return r;
+	hive_proposals_decided(hive);
 	for (size_t i = 0; i < hive->n_agents; i++)
 		ledger_mark_stale(hive, hive->agents[i]);
 	return 0;

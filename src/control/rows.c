@@ -42,7 +42,7 @@ json_t *rows_pending(const struct hive *hive)
 {
 	json_t *rows = json_array();
 
-	for (size_t i = 0; i < hive->n_proposals; i++)
+	for (size_t i = hive->first_open; i < hive->n_proposals; i++)
 		if (proposal_is_pending(hive->proposals[i]))
 			json_array_append_new(rows, row_proposal(hive, hive->proposals[i]));
 	return rows;

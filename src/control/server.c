@@ -319,10 +319,17 @@ static void on_agent(int listen_fd, bool readable, bool writable, void *data)
 	snprintf(s->actor.name, sizeof(s->actor.name), "%s", agent->settings.name);
 }
 
-void server_serve_agent(struct hive *hive, struct agent *agent, int fd)
+void server_forget_agent(struct agent *agent)
 {
 	watch_free(agent->listen_watch);
+	agent->listen_watch = NULL;
 	closep(&agent->listen_fd);
+	agent->listen_fd = -1;
+}
+
+void server_serve_agent(struct hive *hive, struct agent *agent, int fd)
+{
+	server_forget_agent(agent);
 	agent->listen_fd = fd;
 	agent->listen_watch = loop_watch(hive->loop, fd, true, false, on_agent, agent);
 }

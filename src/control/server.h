@@ -18,5 +18,8 @@ void server_listen(struct server *server, int fd, enum principal who, int64_t gi
 /* Serves an agent's own socket; only peers whose uid is the agent's range's first are taken. */
 void server_serve_agent(struct hive *hive, struct agent *agent, int fd);
 
+/* Its socket is gone from where its agent finds it. */
+void server_forget_agent(struct agent *agent);
+
 /* No new connections, and no agent's socket any more. */
 void server_stop(struct server *server);

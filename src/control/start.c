@@ -105,8 +105,7 @@ static void stop_more(struct stopping *stopping)
 	       stopping->running < STOPS_AT_ONCE) {
 		stopping->running++;
 		(void)executor_call(hive->executor, "stop",
-				    container_stop_arguments(hive,
-							     hive->agents[stopping->next++]),
+				    container_stop_arguments(hive->agents[stopping->next++], 0),
 				    NULL, 0, on_stopped, stopping);
 	}
 	if (stopping->running > 0)

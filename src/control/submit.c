@@ -254,7 +254,7 @@ void submit_expire(struct hive *hive)
 {
 	int64_t oldest = hive->wall_s() - hive->config->proposal_days * DAY_S;
 
-	for (size_t i = 0; i < hive->n_proposals; i++) {
+	for (size_t i = hive->first_open; i < hive->n_proposals; i++) {
 		struct verdict verdict = {.note = EXPIRED_NOTE,
 					  .build_ms = -1,
 					  .downtime_ms = -1};

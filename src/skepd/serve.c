@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -198,6 +199,17 @@ static int run(struct daemon *d)
 	return r < 0 ? error_set_errno(d->err, -r, "the event loop failed") : d->result;
 }
 
+/* Every client, agent's socket and running command takes some; select(2) is used nowhere. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int serve(const struct options *options, struct error *err)
 {
 	const struct config *config = &options->config;
@@ -213,6 +225,7 @@ int serve(const struct options *options, struct error *err)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)umask(0027);
+	raise_descriptors();
 	if (options->channel_fd < 0) {
 		d.admin_gid = find_group(config->admin_group);
 		d.read_gid = find_group(config->read_group);

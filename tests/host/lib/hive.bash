@@ -152,3 +152,24 @@ background() {
 ended() {
 	in_host systemctl stop "$1"
 }
+
+# at_rest: nothing is being built or decided by the controller, and what is wanted running runs
+at_rest() {
+	in_host python3 -c '
+import json, subprocess, sys
+def skep(*words): return json.loads(subprocess.run(["skep", "--json", *words], capture_output=True, check=True, text=True).stdout)
+ok = skep("status")["proposals"]["building"] == 0
+for row in skep("list"):
+    agent = skep("show", row["name"])
+    ok = ok and agent["state"] == agent["desired"]
+sys.exit(not ok)'
+}
+
+# is_true: once the hive is at rest, all of it fits together
+is_true() {
+	wait_for 120 at_rest
+	in_host python3 -c "$(< "$ROOT/tests/host/lib/truth.py")" || {
+		echo 'the hive is not in a true state' >&2
+		return 1
+	}
+}

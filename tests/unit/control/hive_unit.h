@@ -51,7 +51,8 @@ struct fake_agent {
 struct fake {
 	const char *dir;
 	int channel;
-	json_int_t hung; /* a request without an answer */
+	json_int_t hung;   /* a request without an answer */
+	json_int_t stop_s; /* what the last stop was given */
 	struct fake_agent agents[FAKE_AGENTS];
 };
 
@@ -173,6 +174,10 @@ static json_t *fake_entry(const struct fake *f, struct fake_agent *a)
 			  "failed_units", failed);
 	if (fake_has(f, "no-units"))
 		json_object_del(entry, "failed_units");
+	if (f->stop_s > 0 && !a->running)
+		json_object_set_new(entry, "exit",
+				    json_sprintf("stopped within %lld s",
+						 (long long)f->stop_s));
 	return entry;
 }
 
@@ -278,6 +283,7 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 	} else if (strcmp(verb, "stop") == 0 || strcmp(verb, "destroy") == 0 ||
 		   strcmp(verb, "purge") == 0) {
 		a->running = false;
+		f->stop_s = json_integer_value(json_object_get(request, "timeout_s"));
 		if (strcmp(verb, "purge") == 0) {
 			_cleanup_free_ char *path = str_format("%s/proposed", f->dir);
 			_cleanup_close_ int parent = open(path, O_RDONLY | O_DIRECTORY);

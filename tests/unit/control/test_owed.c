@@ -160,13 +160,35 @@ static void test_begun_on_another_base(void **state)
 	json_decref(answer);
 }
 
+/* A destroy that cannot be recorded leaves an agent that works. */
+static void test_destroy_fails(void **state)
+{
+	struct hive_unit *u = *state;
+	_cleanup_free_ char *path = str_format("%s/alice.sock", u->dir);
+	char commit[256], out[256];
+
+	spawn(u, "alice");
+	change(u, "alice", "open", commit);
+	(void)submit(u, "alice", commit);
+	sh(u,
+	   "mkdir -p applied/alice/.git/refs/tags/cancelled && touch "
+	   "applied/alice/.git/refs/tags/cancelled/1.lock && rm alice.sock; echo x",
+	   out);
+	hive_refused(hive_ask(u, "{'cmd':'destroy','name':'alice','wait':true}"), "busy");
+	await_agent(u, "alice", "running");
+	hive_refused(hive_ask_on(path, "{\"cmd\":\"whoami\"}"), "forbidden");
+	sh(u, "rm applied/alice/.git/refs/tags/cancelled/1.lock; echo x", out);
+	hive_do(hive_ask(u, "{'cmd':'destroy','name':'alice','wait':true}"));
+	assert_audit(u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		hive_test(test_container_ends),        hive_test(test_container_ends_meanwhile),
 		hive_test(test_start_fails),           hive_test(test_resync),
 		hive_test(test_units_unknown),         hive_test(test_record_blocked),
-		hive_test(test_begun_on_another_base),
+		hive_test(test_begun_on_another_base), hive_test(test_destroy_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

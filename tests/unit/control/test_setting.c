@@ -116,6 +116,22 @@ static void test_scope_is_a_set(void **state)
 	json_decref(answer);
 }
 
+/* The time a stop is given is the one that was asked for. */
+static void test_deadline_of_a_stop(void **state)
+{
+	struct hive_unit *u = *state;
+	char out[256];
+	json_t *answer;
+
+	spawn(u, "alice");
+	hive_refused(hive_ask(u, "{'cmd':'stop','name':'alice','deadline_s':0}"),
+		     "bad_request");
+	hive_do(hive_ask(u, "{'cmd':'stop','name':'alice','deadline_s':7,'wait':true}"));
+	answer = hive_must(hive_ask(u, "{'cmd':'agent','name':'alice'}"));
+	assert_string_equal(hive_text(out, answer, "agent", "exit"), "stopped within 7 s");
+	json_decref(answer);
+}
+
 /* A manager that was destroyed and kept stands in its own way no longer. */
 static void test_kept_manager(void **state)
 {
@@ -153,6 +169,7 @@ int main(void)
 		hive_test(test_scope_is_a_set),
 		hive_test(test_kept_manager),
 		hive_test(test_urls),
+		hive_test(test_deadline_of_a_stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
