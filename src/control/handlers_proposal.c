@@ -10,6 +10,7 @@
 #include "git/tag.h"
 #include "model/entry.h"
 #include "wire/answer.h"
+#include "wire/view.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -134,6 +135,21 @@ static json_t *proposal_history(struct repo *repo, int64_t id)
 	return list;
 }
 
+/* All flags of a proposal, as its tag has them: in memory a decided one keeps few. */
+static json_t *all_flags(struct repo *repo, const struct proposal *p)
+{
+	_cleanup_(proposal_freep) struct proposal *whole = proposal_new(p->id, p->agent);
+	char ref[64], oid[OID_HEX_SIZE];
+	struct tag tag;
+
+	snprintf(ref, sizeof(ref), "refs/tags/proposal/%" PRId64, p->id);
+	if (refs_read(repo, ref, oid, NULL) < 0 || tag_read(repo, oid, &tag, NULL) < 0)
+		return view_flags(&p->flags);
+	ledger_read(whole, PROPOSAL_REVIEW, buf_str(&tag.message), tag.wall_s);
+	tag_release(&tag);
+	return view_flags(&whole->flags);
+}
+
 int handle_proposal(struct session *s, const json_t *request, struct error *err)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
@@ -150,6 +166,7 @@ int handle_proposal(struct session *s, const json_t *request, struct error *err)
 	row = row_proposal(s->hive, p);
 	json_object_set_new(row, "commit_title", json_string(title));
 	json_object_set_new(row, "author", json_string(author));
+	json_object_set_new(row, "flags", all_flags(repo, p));
 	json_object_set_new(row, "history", proposal_history(repo, p->id));
 	log = hive_log_path(s->hive, p->id);
 	json_object_set_new(row, "log_bytes",

@@ -14,6 +14,8 @@
 #include <string.h>
 
 #define LIST_MAX 1000
+#define WALK_MAX 100000     /* commits that are looked at for a history */
+#define AGENT_WALK_MAX 5000 /* for an agent, which may ask all the time */
 
 struct history {
 	json_t *list;
@@ -74,7 +76,8 @@ int handle_history(struct session *s, const json_t *request, struct error *err)
 	if (r == 0)
 		r = repo_open(dir, &repo, err);
 	if (r == 0)
-		r = commit_log(repo, s->hive->meta_head, 100 * LIST_MAX, on_commit, &h, err);
+		r = commit_log(repo, s->hive->meta_head,
+			       s->agent[0] ? AGENT_WALK_MAX : WALK_MAX, on_commit, &h, err);
 	if (r < 0) {
 		json_decref(h.list);
 		return r;

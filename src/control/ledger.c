@@ -134,6 +134,8 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 	ledger_read(p, state, entry_text(&entry), hive->wall_s());
 	p->state = state;
 	p->deploying = false;
+	if (proposal_is_final(p))
+		flags_trim(&p->flags);
 	hive_proposals_decided(hive);
 	log_proposal(p, subject, v->actor);
 	event_proposal(hive, p);

@@ -220,6 +220,9 @@ int recover_load(struct hive *hive, struct error *err)
 		    0 ||
 	    (r = close_superseded(hive, err)) < 0)
 		return r;
+	for (size_t i = 0; i < hive->n_proposals; i++)
+		if (proposal_is_final(hive->proposals[i]))
+			flags_trim(&hive->proposals[i]->flags);
 	hive_proposals_decided(hive);
 	for (size_t i = 0; i < hive->n_agents; i++)
 		ledger_mark_stale(hive, hive->agents[i]);

@@ -14,6 +14,7 @@
 #include "wire/answer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -319,6 +320,12 @@ static void on_agent(int listen_fd, bool readable, bool writable, void *data)
 	snprintf(s->actor.name, sizeof(s->actor.name), "%s", agent->settings.name);
 }
 
+/* A socket that systemd made may wait in accept(2) for a client that is gone again. */
+static void never_wait(int listen_fd)
+{
+	(void)fcntl(listen_fd, F_SETFL, fcntl(listen_fd, F_GETFL) | O_NONBLOCK);
+}
+
 void server_forget_agent(struct agent *agent)
 {
 	watch_free(agent->listen_watch);
@@ -330,6 +337,7 @@ void server_forget_agent(struct agent *agent)
 void server_serve_agent(struct hive *hive, struct agent *agent, int fd)
 {
 	server_forget_agent(agent);
+	never_wait(fd);
 	agent->listen_fd = fd;
 	agent->listen_watch = loop_watch(hive->loop, fd, true, false, on_agent, agent);
 }
@@ -348,6 +356,7 @@ void server_listen(struct server *server, int fd, enum principal who, int64_t gi
 
 	*l = (struct listener){
 		.server = server, .fd = fd, .who = who, .gid = gid, .next = server->listeners};
+	never_wait(fd);
 	l->watch = loop_watch(server->hive->loop, fd, true, false, on_operator, l);
 	server->listeners = l;
 }

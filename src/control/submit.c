@@ -17,6 +17,7 @@
 #define LINE_MAX_SUBMISSIONS 8
 #define IMPORTS_AT_ONCE 4 /* each may take hundreds of megabytes for a while */
 #define DAY_S 86400
+#define TITLE_MAX_BYTES 1024
 #define EXPIRED_NOTE "expired: nobody decided"
 
 struct submission {
@@ -108,6 +109,7 @@ int submit_record(struct hive *hive, struct proposal *p, const struct actor *act
 static struct proposal *make_proposal(const struct submission *s, const json_t *result)
 {
 	struct proposal *p = proposal_new(0, s->agent);
+	const char *title;
 	json_t *flag;
 	size_t i;
 
@@ -116,7 +118,8 @@ static struct proposal *make_proposal(const struct submission *s, const json_t *
 	snprintf(p->tree, sizeof(p->tree), "%s",
 		 json_string_value(json_object_get(result, "tree")));
 	memcpy(p->base, s->base, sizeof(p->base));
-	p->title = str_dup(json_string_value(json_object_get(result, "title")));
+	title = json_string_value(json_object_get(result, "title"));
+	p->title = title ? text_clean_dup(title, TITLE_MAX_BYTES, false) : NULL;
 	p->submitter = str_dup(s->actor.name);
 	if (s->description)
 		p->description = text_clean_dup(s->description, DESCRIPTION_MAX_BYTES, true);
@@ -136,7 +139,7 @@ static void on_imported(const json_t *result, const struct error *err, void *dat
 	struct submission *s = data;
 	struct agent *agent = hive_find(s->hive, s->agent);
 	struct proposal *open, *p;
-	const char *commit;
+	const char *commit, *tree;
 	struct error why = {};
 
 	s->importing = false;
@@ -157,6 +160,12 @@ static void on_imported(const json_t *result, const struct error *err, void *dat
 		return;
 	}
 	commit = json_string_value(json_object_get(result, "commit"));
+	tree = json_string_value(json_object_get(result, "tree"));
+	if (!commit || !oid_is_valid(commit) || !tree || !oid_is_valid(tree)) {
+		error_set_code(&why, EIO, "internal", "the import worker makes no sense");
+		finish(s, NULL, false, &why);
+		return;
+	}
 	open = hive_open_proposal(s->hive, s->agent);
 	if (open && strcmp(open->commit, commit) == 0) {
 		finish(s, open, true, NULL);
@@ -190,6 +199,21 @@ static void import(struct submission *s)
 	worker_import(s->hive, agent, s->commit, s->base, &limits, on_imported, s);
 }
 
+/* What was imported stays, whatever becomes of the proposal. */
+static int check_room(struct hive *hive, const struct agent *agent, struct error *err)
+{
+	_cleanup_free_ char *dir = hive_applied_dir(hive, agent->settings.name);
+	uint64_t bytes = 0, max = (uint64_t)hive->config->max_repo_bytes;
+	int r = repo_size(dir, &bytes, err);
+
+	if (r < 0 || bytes < max)
+		return r;
+	return error_set(err, E2BIG,
+			 "what was submitted for '%s' takes %" PRIu64 " MiB, and %" PRIu64
+			 " are all it may",
+			 agent->settings.name, bytes >> 20, max >> 20);
+}
+
 int submit_commit(struct hive *hive, struct agent *agent, const char *commit,
 		  const char *description, const struct actor *actor, submit_fn fn, void *data,
 		  struct error *err)
@@ -219,6 +243,9 @@ int submit_commit(struct hive *hive, struct agent *agent, const char *commit,
 	if (waiting >= LINE_MAX_SUBMISSIONS)
 		return error_set(err, EBUSY, "%u submissions of '%s' are waiting already",
 				 waiting, agent->settings.name);
+	r = check_room(hive, agent, err);
+	if (r < 0)
+		return r;
 	r = quota_take(&agent->submits, hive->config->proposals_per_hour, agent->settings.name,
 		       "submissions", err);
 	if (r < 0)

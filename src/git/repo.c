@@ -213,6 +213,27 @@ int repo_commit_tree(struct repo *repo, const char *commit, char ret[OID_HEX_SIZ
 	return 0;
 }
 
+int repo_size(const char *dir, uint64_t *ret, struct error *err)
+{
+	_cleanup_free_ char *path = str_format("%s/.git/objects/pack", dir);
+	_cleanup_closedir_ DIR *packs = opendir(path);
+	struct dirent *entry;
+	uint64_t bytes = 0;
+	struct stat st;
+
+	if (!packs && errno != ENOENT)
+		return error_set_errno(err, errno, "cannot list '%s'", path);
+	while (packs && (errno = 0, entry = readdir(packs))) {
+		if (fstatat(dirfd(packs), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode))
+			bytes += (uint64_t)st.st_size;
+	}
+	if (packs && errno)
+		return error_set_errno(err, errno, "cannot list '%s'", path);
+	*ret = bytes;
+	return 0;
+}
+
 int repo_commit_summary(struct repo *repo, const char *commit, char **ret_title,
 			char **ret_author, struct error *err)
 {

@@ -5,6 +5,7 @@
 #include "model/oid.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct repo;
@@ -21,6 +22,9 @@ int git_setup(bool write, struct error *err);
  * directories 2750. dir is made when missing. An existing repository is success.
  */
 int repo_create(const char *dir, struct error *err);
+
+/* How many bytes the packs of <dir>/.git take: what imports have brought. */
+int repo_size(const char *dir, uint64_t *ret, struct error *err);
 
 /*
  * Opens <dir>/.git. -ENOENT when it is not there. The directory must belong to the process's

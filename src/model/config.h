@@ -21,6 +21,7 @@ struct config {
 	int64_t stop_timeout_ms, import_timeout_ms;
 	int64_t proposal_days;      /* undecided proposals expire after this many days */
 	int64_t proposals_per_hour; /* of one agent */
+	int64_t max_repo_bytes;     /* of what was submitted for one agent, in all */
 	int64_t max_log_bytes;      /* of one build log */
 	bool unbound_verdicts;      /* accept `approve` that names only the number */
 	char *admin_group,

@@ -111,6 +111,25 @@ bool flags_has_strength(const struct flags *flags, enum flag_strength strength)
 	return false;
 }
 
+void flags_trim(struct flags *flags)
+{
+	bool seen[FLAG_KIND_COUNT] = {};
+	size_t n = 0;
+
+	for (size_t i = 0; i < flags->count; i++) {
+		enum flag_kind kind = flags->items[i].kind;
+
+		if (seen[kind])
+			free(flags->items[i].place);
+		else
+			flags->items[n++] = flags->items[i];
+		seen[kind] = true;
+	}
+	flags->count = n;
+	if (n > 0)
+		flags->items = mem_grow(flags->items, n, sizeof(*flags->items));
+}
+
 void flags_release(struct flags *flags)
 {
 	for (size_t i = 0; i < flags->count; i++)

@@ -66,4 +66,6 @@ int flag_kind_parse(const char *name, enum flag_kind *ret, struct error *err);
 void flags_add(struct flags *flags, enum flag_kind kind, const char *place);
 bool flags_has(const struct flags *flags, enum flag_kind kind);
 bool flags_has_strength(const struct flags *flags, enum flag_strength strength);
+/* Keeps the first of each kind. */
+void flags_trim(struct flags *flags);
 void flags_release(struct flags *flags);

@@ -39,13 +39,17 @@ struct proposal {
 	char *title;              /* first line of the commit message, cleaned */
 	int64_t requested_at, resolved_at; /* wall seconds; 0 when not yet */
 	int64_t rollback_of; /* K of deployed/K this goes back to; −1: an ordinary proposal */
-	struct flags flags;
-	char *idem_key; /* of the verdict; NULL */
+	struct flags flags;  /* once there is an outcome: the first of each kind */
+	char *idem_key;      /* of the verdict; NULL */
 	char *approved_by;
 };
 
 struct proposal *proposal_new(int64_t id, const char *agent);
 void proposal_free(struct proposal *proposal);
+static inline void proposal_freep(struct proposal **proposal)
+{
+	proposal_free(*proposal);
+}
 
 /* The tag family of a state: "proposal", "approved", "deployed", … */
 const char *proposal_tag_family(enum proposal_state state);

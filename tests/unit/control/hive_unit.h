@@ -397,6 +397,7 @@ static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 	free(config.runtime_dir);
 	config.state_dir = str_dup(u->dir);
 	config.runtime_dir = str_dup(u->dir);
+	config.proposals_per_hour = 1000;
 	config.templates_dir = str_format("%s/../../templates", here);
 	snprintf(hive_clock_path, sizeof(hive_clock_path), "%s/clock", u->dir);
 	hive = hive_new(loop, &config, hive_wall_s);

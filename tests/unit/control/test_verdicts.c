@@ -286,6 +286,60 @@ static void test_rollback(void **state)
 	assert_audit(u);
 }
 
+static size_t flags_in(const json_t *row)
+{
+	return json_array_size(json_object_get(row, "flags"));
+}
+
+/* A decided proposal is remembered with few of its flags; its record keeps all of them. */
+static void test_flags_of_what_is_decided(void **state)
+{
+	struct hive_unit *u = *state;
+	char commit[256];
+	json_t *answer;
+
+	spawn(u, "alice");
+	sh(u,
+	   "cd proposed/alice && for i in 1 2 3; do head -c 300 /dev/urandom > "
+	   "rootfs/etc/blob$i; done && git add -A && git commit -qm b && git rev-parse HEAD",
+	   commit);
+	(void)submit(u, "alice", commit);
+	answer = hive_must(hive_ask(u, "{'cmd':'pending'}"));
+	assert_int_equal(flags_in(json_array_get(json_object_get(answer, "approvals"), 0)), 3);
+	json_decref(answer);
+	hive_do(hive_ask(u, "{'cmd':'deny','id':1}"));
+	for (int i = 0; i < 2; i++) {
+		answer = hive_must(hive_ask(u, "{'cmd':'pending','status':'all'}"));
+		assert_int_equal(flags_in(json_array_get(json_object_get(answer, "approvals"),
+							 0)),
+				 1);
+		json_decref(answer);
+		answer = hive_must(hive_ask(u, "{'cmd':'proposal','id':1}"));
+		assert_int_equal(flags_in(json_object_get(answer, "proposal")), 3);
+		json_decref(answer);
+		hive_crash(u);
+		hive_start(u);
+	}
+}
+
+/* What an agent has had imported is bounded in all, not only one by one. */
+static void test_room_for_submissions(void **state)
+{
+	struct hive_unit *u = *state;
+	char commit[256], out[256];
+
+	spawn(u, "alice");
+	change(u, "alice", "too much", commit);
+	sh(u,
+	   "mkdir -p applied/alice/.git/objects/pack && truncate -s 1G "
+	   "applied/alice/.git/objects/pack/large && echo x",
+	   out);
+	hive_refused(hive_ask(u, "{'cmd':'submit','agent':'alice','commit':'%s'}", commit),
+		     "too_large");
+	sh(u, "rm applied/alice/.git/objects/pack/large; echo x", out);
+	assert_int_equal(submit(u, "alice", commit), 1);
+}
+
 /* The key of a verdict: the same answer to the same, whatever became of it; never two uses. */
 static void test_idem_key(void **state)
 {
@@ -353,6 +407,8 @@ int main(void)
 		hive_test(test_failed_probe_and_build),
 		hive_test(test_flags),
 		hive_test(test_rollback),
+		hive_test(test_flags_of_what_is_decided),
+		hive_test(test_room_for_submissions),
 		hive_test(test_idem_key),
 		hive_test(test_expired),
 	};

@@ -108,6 +108,27 @@ static void test_no_kind_is_crowded_out(void **state)
 	flags_release(&flags);
 }
 
+static void test_trim_keeps_the_first_of_each_kind(void **state)
+{
+	struct flags flags = {};
+
+	(void)state;
+	flags_trim(&flags);
+	assert_int_equal(flags.count, 0);
+	flags_add(&flags, FLAG_BINARY_FILE, "a");
+	flags_add(&flags, FLAG_BINARY_FILE, "b");
+	flags_add(&flags, FLAG_SYMLINK_ESCAPE, "c");
+	flags_add(&flags, FLAG_BINARY_FILE, "d");
+	flags_add(&flags, FLAG_SYMLINK_ESCAPE, "e");
+	flags_trim(&flags);
+	assert_int_equal(flags.count, 2);
+	assert_string_equal(flags.items[0].place, "a");
+	assert_string_equal(flags.items[1].place, "c");
+	flags_add(&flags, FLAG_BINARY_FILE, "f");
+	assert_int_equal(flags.count, 3);
+	flags_release(&flags);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +138,7 @@ int main(void)
 		cmocka_unit_test(test_equal_entries_are_kept_once),
 		cmocka_unit_test(test_place_is_cleaned_and_cut),
 		cmocka_unit_test(test_no_kind_is_crowded_out),
+		cmocka_unit_test(test_trim_keeps_the_first_of_each_kind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
