@@ -91,13 +91,15 @@ units_of_ours() {
 
 @test "a byte on the stop descriptor is a signal" {
 	coproc RUN { exec 9<&0; inside run sh -c 'trap "echo got; exit 4" USR1; echo up; while :; do sleep 0.05; done'; }
+	# bash forgets its own words for it as soon as it has ended
+	local pid=$RUN_PID
 	read -r line <&"${RUN[0]}"
 	equal up "$line"
 	printf '\012' >&"${RUN[1]}"
 	read -r line <&"${RUN[0]}"
 	equal got "$line"
 	status=0
-	wait "$RUN_PID" || status=$?
+	wait "$pid" || status=$?
 	equal 4 "$status"
 }
 
