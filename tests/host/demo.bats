@@ -2,11 +2,20 @@
 
 load lib/common
 
-left_behind() {
+traces() {
 	find /var/tmp /run /sys/fs/cgroup -maxdepth 3 -name 'skep-demo*' 2> /dev/null
 	pgrep -af 'skep-demo\.' || true
 	# a control group of a container that is gone (those of hives that run meanwhile have processes)
 	grep -l '^populated 0' /sys/fs/cgroup/skep-*/cgroup.events /sys/fs/cgroup/unified/skep-*/cgroup.events 2> /dev/null || true
+}
+
+# what is there now and was not before: another run that was killed may have left traces of its own
+left_behind() {
+	traces | sort | comm -13 "$BATS_TEST_TMPDIR/before" -
+}
+
+setup() {
+	traces | sort > "$BATS_TEST_TMPDIR/before"
 }
 
 @test "the demo shows a hive, decides three proposals, and leaves nothing behind" {
