@@ -29,7 +29,7 @@ int json_parse(const char *data, size_t size, json_t **ret, struct error *err)
 
 char *json_line(const json_t *value)
 {
-	return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(10));
 }
 
 static int wrong_type(const json_t *value, const char *key, const char *wanted,

@@ -30,6 +30,9 @@ int handle_audit_verify(struct session *session, const json_t *request, struct e
 int handle_doctor(struct session *session, const json_t *request, struct error *err);
 int handle_whoami(struct session *session, const json_t *request, struct error *err);
 
+/* Watching: metering.c */
+int handle_usage(struct session *session, const json_t *request, struct error *err);
+
 /* Containers: handlers_agent.c */
 int handle_spawn(struct session *session, const json_t *request, struct error *err);
 int handle_start(struct session *session, const json_t *request, struct error *err);

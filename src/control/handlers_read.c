@@ -101,21 +101,6 @@ int handle_list(struct session *s, const json_t *request, struct error *err)
 	return 0;
 }
 
-/* Labels are asked for as "key" or "key=value"; one that matches is enough. */
-static bool has_label(const struct agent *agent, const json_t *wanted)
-{
-	const char *key;
-	json_t *value;
-
-	json_object_foreach (agent->settings.labels, key, value) {
-		_cleanup_free_ char *both = str_format("%s=%s", key, json_string_value(value));
-
-		if (json_holds(wanted, key) || json_holds(wanted, both))
-			return true;
-	}
-	return false;
-}
-
 int handle_agent_status(struct session *s, const json_t *request, struct error *err)
 {
 	json_t *names = NULL, *labels = NULL, *rows = json_array();
@@ -130,7 +115,7 @@ int handle_agent_status(struct session *s, const json_t *request, struct error *
 		const struct agent *a = s->hive->agents[i];
 
 		if (a->unborn || (names && !json_holds(names, a->settings.name)) ||
-		    (labels && !has_label(a, labels)))
+		    (labels && !agent_has_label(a, labels)))
 			continue;
 		json_array_append_new(rows, row_agent(s->hive, a));
 	}

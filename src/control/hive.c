@@ -4,6 +4,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "control/metering.h"
 #include "host/spec.h"
 
 #include <errno.h>
@@ -36,6 +38,7 @@ static void agent_free(struct agent *agent)
 	json_decref(agent->failed_units);
 	free(agent->status_text);
 	free(agent->last_row);
+	free(agent->usage);
 	timer_cancel(agent->owed_timer);
 	watch_free(agent->listen_watch);
 	closep(&agent->listen_fd);
@@ -50,6 +53,7 @@ void hive_free(struct hive *hive)
 		agent_free(hive->agents[i]);
 	for (size_t i = 0; i < hive->n_proposals; i++)
 		proposal_free(hive->proposals[i]);
+	metering_free(hive->metering);
 	timer_cancel(hive->expiry);
 	json_decref(hive->limits_enforced);
 	free(hive->agents);
@@ -190,6 +194,20 @@ struct agent *hive_add(struct hive *hive, struct settings *settings)
 	hive->agents[i] = agent;
 	hive->n_agents++;
 	return agent;
+}
+
+bool agent_has_label(const struct agent *agent, const json_t *wanted)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach (agent->settings.labels, key, value) {
+		_cleanup_free_ char *both = str_format("%s=%s", key, json_string_value(value));
+
+		if (json_holds(wanted, key) || json_holds(wanted, both))
+			return true;
+	}
+	return false;
 }
 
 void hive_remove(struct hive *hive, struct agent *agent)

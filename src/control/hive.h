@@ -22,6 +22,8 @@ struct server;
 struct session;
 struct submission;
 struct events;
+struct metering;
+struct usage_series;
 
 /* How often something was done within the running hour. */
 struct quota {
@@ -60,6 +62,8 @@ struct agent {
 	struct watch *listen_watch;
 	unsigned connections;
 	int64_t tokens, refilled_ms; /* requests it may still make on its socket */
+
+	struct usage_series *usage; /* while somebody watches; else NULL */
 
 	struct op *ops; /* the running one first */
 	struct submission *submissions;
@@ -117,6 +121,7 @@ struct hive {
 	struct server *server;
 	struct session *sessions; /* newest first */
 	struct events *events;
+	struct metering *metering; /* NULL: nobody watches */
 	struct timer *expiry;
 
 	char mode[16]; /* "systemd" or "standalone", as skep-exec says */
@@ -139,6 +144,10 @@ struct proposal *hive_find_proposal(const struct hive *hive, int64_t id);
 int hive_get(const struct hive *hive, const char *name, struct agent **ret, struct error *err);
 int hive_get_proposal(const struct hive *hive, int64_t id, struct proposal **ret,
 		      struct error *err);
+
+/* Whether one of its labels is asked for, as "key" or "key=value"; one that matches is enough.
+ */
+bool agent_has_label(const struct agent *agent, const json_t *wanted);
 
 /* Adds an agent with these settings (taken over), or removes one and frees it. */
 struct agent *hive_add(struct hive *hive, struct settings *settings);

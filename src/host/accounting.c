@@ -13,7 +13,7 @@
 #include <sys/vfs.h>
 
 #define ROOT "/sys/fs/cgroup"
-#define GROUP_MAX 600
+#define GROUP_MAX 500
 
 static bool list_has(const char *list, size_t size, const char *word)
 {
@@ -78,49 +78,63 @@ static bool is_filesystem(const char *path, long magic)
 	return statfs(path, &fs) == 0 && fs.f_type == magic;
 }
 
-/* The directory of a process's group for a controller; 0 when it has none. */
-static int group_dir(pid_t pid, const char *controller, char out[GROUP_MAX], struct error *err)
+/* The text of /proc/PID/cgroup. */
+static int read_groups(pid_t pid, struct buf *ret, struct error *err)
 {
-	_cleanup_buf_ struct buf b = {};
-	char path[GROUP_MAX - 100], file[64];
-	int version, r;
+	char file[64];
 
 	snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
-	r = file_read(AT_FDCWD, file, 65536, &b, err);
+	return file_read(AT_FDCWD, file, 65536, ret, err);
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	const char *name_a = strrchr(a, '/'), *name_b = strrchr(b, '/');
+
+	return name_a && name_b && !strcmp(name_a, name_b);
+}
+
+/* Whatever keeps a container gives its group one name in every hierarchy; a controller that is
+ * not used has it in a group of others. */
+static bool is_its_own(const char *text, const char *path)
+{
+	char whole[GROUP_MAX];
+
+	return accounting_parse_path(text, "name=systemd", whole, sizeof(whole)) == 0 ||
+	       same_name(whole, path);
+}
+
+int accounting_group(pid_t leader, const char *controller, char out[ACCOUNTING_DIR],
+		     struct error *err)
+{
+	_cleanup_buf_ struct buf its = {}, ours = {};
+	char path[GROUP_MAX], other[GROUP_MAX];
+	int version, r = read_groups(leader, &its, err);
+
+	if (r == 0)
+		r = read_groups(getpid(), &ours, err);
 	if (r < 0)
 		return r;
-	version = accounting_parse_path(buf_str(&b), controller, path, sizeof(path));
+	version = accounting_parse_path(buf_str(&its), controller, path, sizeof(path));
+	r = accounting_parse_path(buf_str(&ours), controller, other, sizeof(other));
+	if (version == 0 || (r == version && !strcmp(path, other)) ||
+	    !is_its_own(buf_str(&its), path))
+		return 0;
 	if (version == 1)
-		snprintf(out, GROUP_MAX, ROOT "/%s%s", controller, path);
-	else if (version == 2)
-		snprintf(out, GROUP_MAX, "%s%s",
+		snprintf(out, ACCOUNTING_DIR, ROOT "/%s%s", controller, path);
+	else
+		snprintf(out, ACCOUNTING_DIR, "%s%s",
 			 is_filesystem(ROOT, CGROUP2_SUPER_MAGIC) ? ROOT : ROOT "/unified",
 			 path);
 	return version;
 }
 
-/* Like group_dir(), but 0 as well when this process is in that group. */
-static int own_group_dir(pid_t leader, const char *controller, char out[GROUP_MAX],
-			 struct error *err)
-{
-	char ours[GROUP_MAX];
-	int version = group_dir(leader, controller, out, err);
-	int r = version > 0 ? group_dir(getpid(), controller, ours, err) : 0;
-
-	if (r < 0)
-		return r;
-	return r == version && !strcmp(out, ours) ? 0 : version;
-}
-
-/* The number after key (NULL: at the beginning) in a file of the group; -1 when there is none.
- */
-static int64_t read_number(const char *dir, const char *file, const char *key)
+int64_t accounting_number(const char *dir, const char *file, const char *key)
 {
 	_cleanup_buf_ struct buf b = {};
-	char path[GROUP_MAX + 64];
+	_cleanup_free_ char *path = str_format("%s/%s", dir, file);
 	const char *p;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
 	if (file_read(AT_FDCWD, path, 65536, &b, NULL) < 0)
 		return -1;
 	p = buf_str(&b);
@@ -137,43 +151,12 @@ static int64_t read_number(const char *dir, const char *file, const char *key)
 	return strtoll(p, NULL, 10);
 }
 
-int accounting_usage(pid_t leader, struct usage *ret, struct error *err)
-{
-	struct usage usage = {-1, -1, -1};
-	char dir[GROUP_MAX];
-	int version = own_group_dir(leader, "memory", dir, err);
-
-	if (version < 0)
-		return version;
-	if (version > 0)
-		usage.memory_bytes =
-			read_number(dir,
-				    version == 1 ? "memory.usage_in_bytes" : "memory.current",
-				    NULL);
-	version = own_group_dir(leader, "cpuacct", dir, err);
-	if (version < 0)
-		return version;
-	if (version == 1) {
-		int64_t ns = read_number(dir, "cpuacct.usage", NULL);
-
-		usage.cpu_usec = ns < 0 ? -1 : ns / 1000;
-	} else if (version == 2) {
-		usage.cpu_usec = read_number(dir, "cpu.stat", "usage_usec");
-	}
-	version = own_group_dir(leader, "pids", dir, err);
-	if (version < 0)
-		return version;
-	if (version > 0)
-		usage.tasks = read_number(dir, "pids.current", NULL);
-	*ret = usage;
-	return 0;
-}
-
 static bool holds_memory(const char *dir, int version, int64_t limit)
 {
 	int64_t page = sysconf(_SC_PAGESIZE);
 	int64_t now =
-		read_number(dir, version == 1 ? "memory.limit_in_bytes" : "memory.max", NULL);
+		accounting_number(dir, version == 1 ? "memory.limit_in_bytes" : "memory.max",
+				  NULL);
 
 	return now >= 0 && now / page == limit / page;
 }
@@ -183,11 +166,11 @@ static bool holds_cpu(const char *dir, int version, int64_t percent)
 	int64_t quota, period;
 
 	if (version == 1) {
-		quota = read_number(dir, "cpu.cfs_quota_us", NULL);
-		period = read_number(dir, "cpu.cfs_period_us", NULL);
+		quota = accounting_number(dir, "cpu.cfs_quota_us", NULL);
+		period = accounting_number(dir, "cpu.cfs_period_us", NULL);
 	} else {
-		quota = read_number(dir, "cpu.max", NULL);
-		period = read_number(dir, "cpu.max", " ");
+		quota = accounting_number(dir, "cpu.max", NULL);
+		period = accounting_number(dir, "cpu.max", " ");
 	}
 	return quota > 0 && period > 0 && quota * 100 / period == percent;
 }
@@ -196,18 +179,18 @@ int accounting_enforced(pid_t leader, const struct limits *limits, unsigned *ret
 			struct error *err)
 {
 	unsigned mask = 0;
-	char dir[GROUP_MAX];
-	int version = own_group_dir(leader, "memory", dir, err);
+	char dir[ACCOUNTING_DIR];
+	int version = accounting_group(leader, "memory", dir, err);
 
 	if (version > 0 && holds_memory(dir, version, limits->memory_max_bytes))
 		mask |= CGROUP_MEMORY;
 	if (version >= 0)
-		version = own_group_dir(leader, "cpu", dir, err);
+		version = accounting_group(leader, "cpu", dir, err);
 	if (version > 0 && holds_cpu(dir, version, limits->cpu_quota_percent))
 		mask |= CGROUP_CPU;
 	if (version >= 0)
-		version = own_group_dir(leader, "pids", dir, err);
-	if (version > 0 && read_number(dir, "pids.max", NULL) == limits->tasks_max)
+		version = accounting_group(leader, "pids", dir, err);
+	if (version > 0 && accounting_number(dir, "pids.max", NULL) == limits->tasks_max)
 		mask |= CGROUP_TASKS;
 	if (version < 0)
 		return version;

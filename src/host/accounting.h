@@ -1,5 +1,4 @@
-/* What a container uses and which limits hold it, read from the control groups of version 1, 2
- * or both. */
+/* The control groups of a container, of version 1, 2 or both, and which limits hold it. */
 #pragma once
 
 #include "base/error.h"
@@ -9,12 +8,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct usage {
-	int64_t memory_bytes, cpu_usec, tasks; /* -1: this machine does not count it */
-};
+#define ACCOUNTING_DIR 600
 
-/* Never of a group that this process is in itself: that would not be the container's own. */
-int accounting_usage(pid_t leader, struct usage *ret, struct error *err);
+/*
+ * The directory of a container's own group for a controller: 1 for version 1, 2 for version 2,
+ * 0 when it has none. Never one that this process is in itself, nor one that holds more than
+ * the container.
+ */
+int accounting_group(pid_t leader, const char *controller, char out[ACCOUNTING_DIR],
+		     struct error *err);
+
+/* The number after key (NULL: at the beginning) in a file of a group; -1 when there is none. */
+int64_t accounting_number(const char *dir, const char *file, const char *key);
 
 /*
  * A mask of CGROUP_* for those limits that the container's control group really carries (read

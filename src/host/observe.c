@@ -4,8 +4,8 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
-#include "host/accounting.h"
 #include "host/checks.h"
+#include "host/metering.h"
 #include "host/outside.h"
 #include "host/ports.h"
 #include "host/spec.h"
@@ -105,28 +105,58 @@ static int observe_tcp(struct verb_request *request, json_t *answer, struct erro
 	return 0;
 }
 
-static void put_count(json_t *answer, const char *key, int64_t value)
+#define ROWS_AT_ONCE 200 /* one message holds that many */
+
+/* Of every container that runs: {"usage":[{"agent",…}]}, in several answers when they are many.
+ */
+static int observe_all(struct verb_request *request, json_t *answer, struct error *err)
 {
-	if (value >= 0)
-		json_object_set_new(answer, key, json_integer(value));
+	_cleanup_free_ char *path = str_format("%s/spec", request->place->runtime);
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	json_t *rows = json_array();
+	struct dirent *entry;
+	int r = dir || errno == ENOENT ? 0
+				       : error_set_errno(err, errno, "cannot list '%s'", path);
+
+	json_object_set_new(answer, "usage", rows);
+	while (dir && r >= 0 && (entry = readdir(dir))) {
+		_cleanup_free_ char *agent =
+			strndup(entry->d_name, strcspn(entry->d_name, "."));
+		struct container_state state;
+		struct usage usage;
+		json_t *row;
+
+		if (name_check(agent, NULL) < 0 ||
+		    request->supervisor->inspect(request->place, agent, &state, NULL) < 0 ||
+		    state.leader == 0 || metering_read(state.leader, &usage, NULL) < 0)
+			continue; /* it ends meanwhile */
+		row = json_pack("{s:s}", "agent", agent);
+		usage_to_json(&usage, row);
+		json_array_append_new(rows, row);
+		if (json_array_size(rows) < ROWS_AT_ONCE)
+			continue;
+		r = verb_send_partial(request, json_pack("{s:O}", "usage", rows), -1, err);
+		(void)json_array_clear(rows);
+	}
+	return r;
 }
 
 static int observe_usage(struct verb_request *request, json_t *answer, struct error *err)
 {
 	struct usage usage;
-	const char *agent;
+	const char *agent = NULL;
 	pid_t leader;
-	int r = json_get_str(request->arguments, "agent", true, &agent, err);
+	int r = json_get_str(request->arguments, "agent", false, &agent, err);
 
+	if (r == 0 && !agent)
+		return observe_all(request, answer, err);
 	if (r >= 0)
 		r = verb_find_leader(request, agent, &leader, err);
 	if (r >= 0)
-		r = accounting_usage(leader, &usage, err);
+		r = metering_read(leader, &usage, err);
 	if (r < 0)
 		return r;
-	put_count(answer, "memory_bytes", usage.memory_bytes);
-	put_count(answer, "cpu_usec", usage.cpu_usec);
-	put_count(answer, "tasks", usage.tasks);
+	usage_to_json(&usage, answer);
 	return 0;
 }
 

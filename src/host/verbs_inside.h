@@ -16,7 +16,9 @@ int verb_logs(struct verb_request *request, json_t *answer, struct error *err);
 /*
  * {"what":"port","port"} → {"listener"?:{"pid","name","agent"?}} ·
  * {"what":"tcp","agent","port"} → {"open"} ·
- * {"what":"usage","agent"} → {"memory_bytes"?,"cpu_usec"?,"tasks"?} ·
+ * {"what":"usage","agent"} → {"memory_bytes"?,"cpu_usec"?,"tasks"?,…} (usage_to_json()),
+ * without agent {"usage":[{"agent",…}]} of all that run, in several answers when they are many
+ * ·
  * {"what":"host"} → {"checks":[{"name","ok","detail","fix"?}]}
  */
 int verb_observe(struct verb_request *request, json_t *answer, struct error *err);

@@ -59,6 +59,7 @@ static const struct verb verbs[VERB_COUNT] = {
 	[VERB_AUDIT] = {"audit", VERB_AUDIT, O | R, false, false, "limit before"},
 	[VERB_AUDIT_VERIFY] = {"audit_verify", VERB_AUDIT_VERIFY, O | R, false, false, ""},
 	[VERB_DOCTOR] = {"doctor", VERB_DOCTOR, O | R, false, false, ""},
+	[VERB_USAGE] = {"usage", VERB_USAGE, O | R, false, false, "names labels history"},
 	[VERB_WHOAMI] = {"whoami", VERB_WHOAMI, O | R | M | A, false, false, ""},
 	[VERB_SET_STATUS] = {"set_status", VERB_SET_STATUS, M | A, true, false, "text"},
 };

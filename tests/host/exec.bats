@@ -486,6 +486,20 @@ nothing_left_of() {
 	equal "running $S2" "$(row alice '"\(.state) \(.system)"')"
 }
 
+@test "what containers use is counted by their own groups, one by one and all at once" {
+	running alice
+	usage=$(ask observe '{"what":"usage","agent":"alice"}')
+	[ "$(jq .memory_bytes <<< "$usage")" -gt 1000000 ]
+	[ "$(jq .tasks <<< "$usage")" -gt 3 ]
+	[ "$(jq .cpu_usec <<< "$usage")" -gt 10000 ]
+	[ "$(jq .pressure.cpu <<< "$usage")" != null ] || fails test -e /proc/pressure/cpu
+	fails grep -q null <<< "$usage"
+	equal "alice" "$(ask observe '{"what":"usage"}' | jq -r '.usage[] | select(.tasks > 3).agent' | grep alice)"
+	ask stop '{"agent":"alice"}'
+	fails grep -q alice <<< "$(ask observe '{"what":"usage"}')"
+	refused wrong_state observe '{"what":"usage","agent":"alice"}'
+}
+
 @test "destroy takes the container and keeps the agent's own; purge takes all" {
 	running alice
 	install -d -m 700 -o $MANAGER_BASE -g $MANAGER_BASE "$STATE/proposed/alice"

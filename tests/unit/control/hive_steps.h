@@ -1,7 +1,7 @@
 /* What tests of a whole controller say over and over: commits, submissions, states. */
 #pragma once
 
-#include "hive_unit.h"
+#include "hive_client.h"
 
 /* Runs a script with the hive's directory as first argument; its first word of output is
  * returned in out. */

@@ -53,6 +53,7 @@ struct fake {
 	int channel;
 	json_int_t hung;   /* a request without an answer */
 	json_int_t stop_s; /* what the last stop was given */
+	int sampled;       /* how often it was asked what containers use */
 	struct fake_agent agents[FAKE_AGENTS];
 };
 
@@ -181,14 +182,32 @@ static json_t *fake_entry(const struct fake *f, struct fake_agent *a)
 	return entry;
 }
 
-static json_t *fake_observe(const struct fake *f, const json_t *request)
+/* The processor was busy for a quarter of a second more each time. */
+static json_t *fake_usage(struct fake *f)
 {
+	json_t *rows = json_array();
+
+	f->sampled++;
+	for (int i = 0; i < FAKE_AGENTS && f->agents[i].name[0]; i++)
+		if (f->agents[i].running)
+			json_array_append_new(rows, json_pack("{s:s,s:i,s:i,s:i}", "agent",
+							      f->agents[i].name, "memory_bytes",
+							      1048576, "tasks", 7, "cpu_usec",
+							      f->sampled * 250000));
+	return json_pack("{s:o}", "usage", rows);
+}
+
+static json_t *fake_observe(struct fake *f, const json_t *request)
+{
+	const char *what = json_string_value(json_object_get(request, "what"));
 	_cleanup_free_ char *path =
 		str_format("%s/listener-%lld", f->dir,
 			   (long long)json_integer_value(json_object_get(request, "port")));
 	_cleanup_buf_ struct buf text = {};
 	json_t *listener = NULL;
 
+	if (what && strcmp(what, "usage") == 0)
+		return fake_usage(f);
 	if (file_read(AT_FDCWD, path, 200, &text, NULL) == 0)
 		(void)json_parse(buf_str(&text), text.size, &listener, NULL);
 	return listener ? json_pack("{s:o}", "listener", listener) : json_object();
@@ -507,84 +526,4 @@ static void hive_down(struct hive_unit *u)
 {
 	hive_crash(u);
 	(void)file_remove_tree(AT_FDCWD, u->dir, NULL);
-}
-
-/* ---- the client ---- */
-
-/* One request on a socket, one answer; the caller owns it. */
-static json_t *hive_ask_on(const char *path, const char *request)
-{
-	int fd = sock_connect(path, SOCK_STREAM, NULL);
-	_cleanup_buf_ struct buf line = {};
-	json_t *answer = NULL;
-	struct error err = {};
-	char c;
-
-	assert_true(fd >= 0);
-	/* a peer that is refused at the door may be cut off before it has asked; the answer is
-	 * there all the same */
-	(void)file_write_all(fd, request, strlen(request));
-	(void)file_write_all(fd, "\n", 1);
-	while (read(fd, &c, 1) == 1 && c != '\n')
-		buf_add_char(&line, c);
-	(void)close(fd);
-	if (json_parse(buf_str(&line), line.size, &answer, &err) < 0)
-		fail_msg("no answer to %s: %s", request, error_text(&err));
-	return answer;
-}
-
-static json_t *hive_ask(struct hive_unit *u, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-static json_t *hive_ask(struct hive_unit *u, const char *format, ...)
-{
-	_cleanup_free_ char *request = NULL;
-	va_list args;
-
-	va_start(args, format);
-	assert_true(vasprintf(&request, format, args) > 0);
-	va_end(args);
-	for (char *q = request; *q; q++)
-		if (*q == '\'')
-			*q = '"';
-	return hive_ask_on(u->socket_path, request);
-}
-
-/* The answer must be ok; returns it. */
-static json_t *hive_must(json_t *answer)
-{
-	if (!json_is_true(json_object_get(answer, "ok"))) {
-		_cleanup_free_ char *text = json_line(answer);
-
-		fail_msg("refused: %s", text);
-	}
-	return answer;
-}
-
-static void hive_do(json_t *answer)
-{
-	json_decref(hive_must(answer));
-}
-
-/* The answer must be a refusal with this code. */
-static inline void hive_refused(json_t *answer, const char *code)
-{
-	const char *got = json_string_value(json_object_get(answer, "code"));
-
-	if (!got || strcmp(got, code) != 0) {
-		_cleanup_free_ char *text = json_line(answer);
-
-		fail_msg("'%s' was expected: %s", code, text);
-	}
-	json_decref(answer);
-}
-
-/* A string below the answer's result object, copied into out. */
-static const char *hive_text(char out[256], const json_t *answer, const char *result,
-			     const char *key)
-{
-	const char *s =
-		json_string_value(json_object_get(json_object_get(answer, result), key));
-
-	snprintf(out, 256, "%s", s ? s : "");
-	return out;
 }
