@@ -53,7 +53,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 LAYERS := base model wire git nix host control
 PROGRAMS := skepd skep-exec skep-export skep-build skep
 
-LIBS_skepd = libgit2 libutf8proc libsystemd jansson libevent_core
+LIBS_skepd = libgit2 libutf8proc libsystemd libsodium jansson libevent_core
 LIBS_skep-exec = libsystemd jansson libevent_core
 LIBS_skep-export = libgit2 jansson
 LIBS_skep-build = libgit2 jansson
@@ -111,7 +111,7 @@ $(BUILD)/templates:
 TEST_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
 TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(TEST_SOURCES))
 TEST_ARCHIVES = $(BUILD)/libcorpus.a $(call archives,control host nix git wire model base)
-TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libgit2 libutf8proc libsystemd jansson libevent_core)
+TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libgit2 libutf8proc libsystemd libsodium jansson libevent_core)
 
 $(BUILD)/unit/%: tests/unit/%.c $(TEST_ARCHIVES) $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -1,6 +1,7 @@
 #include "control/dispatch.h"
 
 #include "base/json.h"
+#include "control/logins.h"
 #include "wire/answer.h"
 
 #include <errno.h>
@@ -45,6 +46,13 @@ static const handler_fn handlers[VERB_COUNT] = {
 	[VERB_WHOAMI] = handle_whoami,
 	[VERB_USAGE] = handle_usage,
 	[VERB_SET_STATUS] = handle_set_status,
+	[VERB_DASHBOARD] = handle_dashboard,
+	[VERB_SESSIONS] = handle_sessions,
+	[VERB_SESSIONS_REVOKE] = handle_sessions_revoke,
+	[VERB_WEB_LOGIN] = handle_web_login,
+	[VERB_WEB_STEP_UP] = handle_web_step_up,
+	[VERB_WEB_SESSION] = handle_web_session,
+	[VERB_WEB_LOGOUT] = handle_web_logout,
 };
 
 /* While a command runs, the only thing to say is what belongs to it. */
@@ -67,6 +75,8 @@ void dispatch_line(struct session *s, const char *line, size_t size)
 
 	if (r == 0)
 		r = check_mode(s, verb, &err);
+	if (r == 0 && s->who == PRINCIPAL_WEB)
+		r = logins_admit(s, verb, request, &err);
 	if (r == 0 && verb->mutates && s->hive->stopping)
 		r = error_set(&err, EAGAIN, "the hive is going down");
 	if (r == 0) {

@@ -55,6 +55,15 @@ int handle_approve(struct session *session, const json_t *request, struct error 
 int handle_deny(struct session *session, const json_t *request, struct error *err);
 int handle_rollback(struct session *session, const json_t *request, struct error *err);
 
+/* Browsers: logins.c */
+int handle_dashboard(struct session *session, const json_t *request, struct error *err);
+int handle_sessions(struct session *session, const json_t *request, struct error *err);
+int handle_sessions_revoke(struct session *session, const json_t *request, struct error *err);
+int handle_web_login(struct session *session, const json_t *request, struct error *err);
+int handle_web_step_up(struct session *session, const json_t *request, struct error *err);
+int handle_web_session(struct session *session, const json_t *request, struct error *err);
+int handle_web_logout(struct session *session, const json_t *request, struct error *err);
+
 /* Streams and commands: stream.c, command.c */
 int handle_subscribe(struct session *session, const json_t *request, struct error *err);
 int handle_build_log(struct session *session, const json_t *request, struct error *err);

@@ -277,7 +277,7 @@ int handle_diff(struct session *s, const json_t *request, struct error *err)
 	struct proposal *p;
 	int r = dispatch_proposal(s, request, &p, err);
 
-	d->counts = s->who != PRINCIPAL_OPERATOR;
+	d->counts = s->who != PRINCIPAL_OPERATOR && s->who != PRINCIPAL_WEB;
 	if (r == 0 && d->counts && s->hive->diffs >= DIFFS_AT_ONCE)
 		r = error_set(err, EBUSY, "%d differences are being made already",
 			      DIFFS_AT_ONCE);

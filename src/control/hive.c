@@ -21,6 +21,7 @@ struct hive *hive_new(struct loop *loop, const struct config *config, int64_t (*
 
 	hive->loop = loop;
 	hive->wall_s = wall_s;
+	hive->boot_ms = clock_boot_ms;
 	hive->config = config;
 	/* not by its path: who started us may be able to walk it and we not */
 	hive->worker_path = str_dup("/proc/self/exe");

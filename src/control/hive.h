@@ -18,6 +18,7 @@
 
 struct op;
 struct audit;
+struct login_book;
 struct server;
 struct session;
 struct submission;
@@ -87,6 +88,8 @@ struct slots {
 struct hive {
 	struct loop *loop;
 	int64_t (*wall_s)(void); /* the clock on the wall, handed in */
+	int64_t (*boot_ms)(
+		void); /* the one of logins, which only counts; tests hand in another */
 	const struct config *config;
 	struct executor *executor;
 	char *worker_path; /* the program whose hidden subcommands are the workers: skepd itself
@@ -118,6 +121,7 @@ struct hive {
 	size_t diffs;                /* being made for others than operators */
 	uint64_t last_op;
 	struct audit *audit;
+	struct login_book *logins;
 	struct server *server;
 	struct session *sessions; /* newest first */
 	struct events *events;

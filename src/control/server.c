@@ -9,6 +9,7 @@
 #include "control/dispatch.h"
 #include "control/event.h"
 #include "control/journal.h"
+#include "control/logins.h"
 #include "control/session.h"
 #include "control/stream.h"
 #include "wire/answer.h"
@@ -36,7 +37,7 @@ struct listener {
 	int fd;
 	struct watch *watch;
 	enum principal who;
-	int64_t gid;
+	int64_t uid, gid; /* who may connect beside root; −1: nobody */
 };
 
 /* Who may be connected at once is counted apart: readers do not keep operators out, nor do
@@ -45,6 +46,7 @@ enum crowd {
 	CROWD_OPERATORS,
 	CROWD_READERS,
 	CROWD_AGENTS,
+	CROWD_WEB,
 	CROWD_COUNT,
 };
 
@@ -52,6 +54,7 @@ static const size_t crowd_max[CROWD_COUNT] = {
 	[CROWD_OPERATORS] = 128,
 	[CROWD_READERS] = 128,
 	[CROWD_AGENTS] = 1024,
+	[CROWD_WEB] = 512,
 };
 
 struct server {
@@ -69,6 +72,8 @@ static enum crowd crowd_of(enum principal who)
 		return CROWD_OPERATORS;
 	case PRINCIPAL_READER:
 		return CROWD_READERS;
+	case PRINCIPAL_WEB:
+		return CROWD_WEB;
 	case PRINCIPAL_MANAGER:
 	case PRINCIPAL_AGENT:
 		break;
@@ -247,6 +252,14 @@ static int accept_one(struct server *server, int listen_fd)
 	return fd;
 }
 
+/* skep-web's socket is for skep-web alone: root has one of its own. */
+static bool may_connect(const struct listener *l, int fd, uid_t uid)
+{
+	if (l->who == PRINCIPAL_WEB)
+		return l->uid >= 0 && uid == (uid_t)l->uid;
+	return uid == 0 || (l->gid >= 0 && sock_peer_in_group(fd, (gid_t)l->gid));
+}
+
 static void on_operator(int listen_fd, bool readable, bool writable, void *data)
 {
 	struct listener *l = data;
@@ -265,10 +278,13 @@ static void on_operator(int listen_fd, bool readable, bool writable, void *data)
 		refuse(fd, &err);
 		return;
 	}
-	if (uid != 0 && !(l->gid >= 0 && sock_peer_in_group(fd, (gid_t)l->gid))) {
+	if (!may_connect(l, fd, uid)) {
 		error_set(&err, EACCES, "uid %u may not speak on the %s socket", (unsigned)uid,
 			  principal_name(l->who));
-		error_hint(&err, "join the group of that socket and log in again");
+		if (l->who == PRINCIPAL_WEB)
+			login_failed(l->server->hive, LOGIN_FAILED_PEER);
+		else
+			error_hint(&err, "join the group of that socket and log in again");
 		refuse(fd, &err);
 		return;
 	}
@@ -279,6 +295,7 @@ static void on_operator(int listen_fd, bool readable, bool writable, void *data)
 		return;
 	}
 	s = session_new(l->server, fd, l->who);
+	s->uid = uid;
 	snprintf(s->actor.name, sizeof(s->actor.name), "uid %u", (unsigned)uid);
 }
 
@@ -350,15 +367,27 @@ struct server *server_new(struct hive *hive)
 	return server;
 }
 
-void server_listen(struct server *server, int fd, enum principal who, int64_t gid)
+static void listen_for(struct server *server, const struct listener *what)
 {
 	struct listener *l = mem_new(1, sizeof(*l));
 
-	*l = (struct listener){
-		.server = server, .fd = fd, .who = who, .gid = gid, .next = server->listeners};
-	never_wait(fd);
-	l->watch = loop_watch(server->hive->loop, fd, true, false, on_operator, l);
+	*l = *what;
+	l->server = server;
+	l->next = server->listeners;
+	never_wait(l->fd);
+	l->watch = loop_watch(server->hive->loop, l->fd, true, false, on_operator, l);
 	server->listeners = l;
+}
+
+void server_listen(struct server *server, int fd, enum principal who, int64_t gid)
+{
+	listen_for(server, &(struct listener){.fd = fd, .who = who, .uid = -1, .gid = gid});
+}
+
+void server_listen_web(struct server *server, int fd, uid_t uid)
+{
+	listen_for(server,
+		   &(struct listener){.fd = fd, .who = PRINCIPAL_WEB, .uid = uid, .gid = -1});
 }
 
 void server_stop(struct server *server)

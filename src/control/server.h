@@ -15,6 +15,9 @@ void server_free(struct server *server);
  */
 void server_listen(struct server *server, int fd, enum principal who, int64_t gid);
 
+/* Serves the socket of skep-web, the only peer there may be. The descriptor is taken over. */
+void server_listen_web(struct server *server, int fd, uid_t uid);
+
 /* Serves an agent's own socket; only peers whose uid is the agent's range's first are taken. */
 void server_serve_agent(struct hive *hive, struct agent *agent, int fd);
 

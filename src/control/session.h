@@ -25,6 +25,8 @@ struct session {
 	enum principal who;
 	char agent[AGENT_NAME_MAX + 1]; /* on an agent's own socket: whose; else "" */
 	struct actor actor;
+	uid_t uid;        /* the peer's */
+	int64_t login_id; /* on web.sock: whose login the last request showed; 0: none */
 
 	enum session_mode mode;
 	struct subscriber *subscriber;

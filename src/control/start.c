@@ -5,6 +5,7 @@
 #include "control/audit.h"
 #include "control/container.h"
 #include "control/event.h"
+#include "control/logins.h"
 #include "control/op.h"
 #include "control/owed.h"
 #include "control/recover.h"
@@ -34,7 +35,9 @@ int start_load(struct hive *hive, struct error *err)
 	/* a reader that comes back after a restart must not take new numbers for old ones */
 	hive->events = events_new(hive->wall_s() * 1000);
 	hive->server = server_new(hive);
-	if ((r = audit_open(hive, &hive->audit, err)) < 0 || (r = recover_load(hive, err)) < 0)
+	if ((r = audit_open(hive, &hive->audit, err)) < 0 ||
+	    (r = login_book_open(hive, &hive->logins, err)) < 0 ||
+	    (r = recover_load(hive, err)) < 0)
 		return r;
 	on_expiry(hive);
 	return 0;

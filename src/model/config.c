@@ -10,6 +10,7 @@
 /* Ids just below the first container range: no account of a distribution lives there. */
 #define STANDALONE_SKEP_UID 1310000
 #define STANDALONE_BUILD_UID 1310001
+#define STANDALONE_WEB_UID 1310002
 
 /* What skep-exec lets a stop and an export take. */
 #define STOP_MAX_S 600
@@ -22,6 +23,7 @@ void config_init(struct config *c)
 		.runtime_dir = str_dup("/run/skep"),
 		.domain = str_dup("localhost"),
 		.dashboard_port = 7700,
+		.dashboard = true,
 		.limits = {LIMIT_MEMORY_DEFAULT, LIMIT_CPU_DEFAULT, LIMIT_TASKS_DEFAULT},
 		.max_builds = 2,
 		.max_starts = 4,
@@ -36,6 +38,7 @@ void config_init(struct config *c)
 		.read_group = str_dup("skep-read"),
 		.skep_uid = STANDALONE_SKEP_UID,
 		.build_uid = STANDALONE_BUILD_UID,
+		.web_uid = STANDALONE_WEB_UID,
 		.admin_gid = -1,
 		.read_gid = -1,
 	};
@@ -100,7 +103,8 @@ static int load_network(const json_t *object, bool *ret_private, struct error *e
 
 static int load_numbers(struct config *c, const json_t *object, struct error *err)
 {
-	int64_t port = c->dashboard_port, skep_uid = c->skep_uid, build_uid = c->build_uid;
+	int64_t port = c->dashboard_port, skep_uid = c->skep_uid, build_uid = c->build_uid,
+		web_uid = c->web_uid;
 	const struct {
 		const char *key;
 		int64_t min, max, *field;
@@ -114,6 +118,7 @@ static int load_numbers(struct config *c, const json_t *object, struct error *er
 		{"max_log_bytes", 4096, 1 << 30, &c->max_log_bytes},
 		{"skep_uid", 1, 0x7fffffff, &skep_uid},
 		{"build_uid", 1, 0x7fffffff, &build_uid},
+		{"web_uid", 1, 0x7fffffff, &web_uid},
 		{"admin_gid", -1, 0x7fffffff, &c->admin_gid},
 		{"read_gid", -1, 0x7fffffff, &c->read_gid},
 	};
@@ -128,9 +133,14 @@ static int load_numbers(struct config *c, const json_t *object, struct error *er
 		return error_set(err, EINVAL,
 				 "'skep_uid' and 'build_uid' must differ, both are %lld",
 				 (long long)skep_uid);
+	if (web_uid == skep_uid || web_uid == build_uid)
+		return error_set(err, EINVAL,
+				 "'web_uid' must be a user of its own, %lld is not",
+				 (long long)web_uid);
 	c->dashboard_port = (uint16_t)port;
 	c->skep_uid = (uid_t)skep_uid;
 	c->build_uid = (uid_t)build_uid;
+	c->web_uid = (uid_t)web_uid;
 	return 0;
 }
 
@@ -143,6 +153,7 @@ int config_load(struct config *c, const json_t *object, struct error *err)
 		"domain",
 		"home",
 		"dashboard_port",
+		"dashboard",
 		"network",
 		"limits",
 		"max_builds",
@@ -158,6 +169,7 @@ int config_load(struct config *c, const json_t *object, struct error *err)
 		"read_group",
 		"skep_uid",
 		"build_uid",
+		"web_uid",
 		"admin_gid",
 		"read_gid",
 		NULL,
@@ -183,6 +195,7 @@ int config_load(struct config *c, const json_t *object, struct error *err)
 			      err)) < 0 ||
 	    (r = json_get_bool(object, "unbound_verdicts", false, &c->unbound_verdicts, err)) <
 		    0 ||
+	    (r = json_get_bool(object, "dashboard", false, &c->dashboard, err)) < 0 ||
 	    (r = load_numbers(c, object, err)) < 0 ||
 	    (r = json_get_object(object, "limits", false, &limits, err)) < 0)
 		return r;

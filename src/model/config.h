@@ -15,6 +15,7 @@ struct config {
 	char *state_dir, *runtime_dir, *templates_dir;
 	char *domain, *home; /* what `urls` tells; home may be NULL */
 	uint16_t dashboard_port;
+	bool dashboard;       /* standalone: start skep-web where it is there */
 	bool private_network; /* of agents that are spawned without saying */
 	struct limits limits; /* of agents that neither set nor ask for their own */
 	int64_t max_builds, max_starts;
@@ -27,7 +28,7 @@ struct config {
 	char *admin_group,
 		*read_group; /* who may use operator.sock and read.sock under systemd */
 	/* standalone only: numeric ids, no accounts needed; −1 gid: nobody but root */
-	uid_t skep_uid, build_uid;
+	uid_t skep_uid, build_uid, web_uid;
 	int64_t admin_gid, read_gid;
 };
 

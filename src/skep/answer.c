@@ -24,6 +24,8 @@ static const struct {
 	{"unsupported", 2},
 	{"not_found", 3},
 	{"forbidden", 4},
+	{"unauthorized", 4},
+	{"step_up", 4},
 	{"exists", EXIT_MOVED},
 	{"wrong_state", EXIT_MOVED},
 	{"stale", EXIT_MOVED},

@@ -35,6 +35,7 @@ enum {
 	OPT_CHANNEL_FD,
 	OPT_OPERATOR_FD,
 	OPT_READ_FD,
+	OPT_WEB_FD,
 	OPT_READY_FD,
 };
 
@@ -48,6 +49,7 @@ static const struct option table[] = {
 	{"channel-fd", required_argument, NULL, OPT_CHANNEL_FD},
 	{"operator-fd", required_argument, NULL, OPT_OPERATOR_FD},
 	{"read-fd", required_argument, NULL, OPT_READ_FD},
+	{"web-fd", required_argument, NULL, OPT_WEB_FD},
 	{"ready-fd", required_argument, NULL, OPT_READY_FD},
 	{},
 };
@@ -117,6 +119,8 @@ static int take(int opt, const char *value, struct options *o, const char **stat
 		return parse_fd(value, &o->operator_fd, err);
 	case OPT_READ_FD:
 		return parse_fd(value, &o->read_fd, err);
+	case OPT_WEB_FD:
+		return parse_fd(value, &o->web_fd, err);
 	case OPT_READY_FD:
 		return parse_fd(value, &o->ready_fd, err);
 	}
@@ -139,6 +143,7 @@ int options_parse(int argc, char **argv, struct options *ret, struct error *err)
 	struct options o = {.channel_fd = -1,
 			    .operator_fd = -1,
 			    .read_fd = -1,
+			    .web_fd = -1,
 			    .ready_fd = -1,
 			    .templates_fd = -1};
 	const char *state = NULL, *runtime = NULL;

@@ -10,7 +10,7 @@ struct options {
 	struct config config;
 	bool standalone, help, version;
 	/* of the process that a standalone start made: what it was handed */
-	int channel_fd, operator_fd, read_fd, ready_fd; /* −1: none */
+	int channel_fd, operator_fd, read_fd, web_fd, ready_fd; /* −1: none */
 	const char *config_file;
 	/* config.templates_dir while we could still walk there; −1: it is not there */
 	int templates_fd;

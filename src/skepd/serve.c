@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,12 +25,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define WEB_USER "skep-web" /* under systemd: its unit's */
+
 struct daemon {
 	const struct options *options;
 	struct loop *loop;
 	struct hive *hive;
-	int operator_fd, read_fd;
-	int64_t admin_gid, read_gid;
+	int operator_fd, read_fd, web_fd;
+	int64_t admin_gid, read_gid, web_uid;
 	int64_t watchdog_ms;
 	int result;
 	struct error *err;
@@ -51,6 +54,14 @@ static int64_t find_group(const char *name)
 	return group ? (int64_t)group->gr_gid : -1;
 }
 
+/* The same for the one user skep-web runs as. */
+static int64_t find_user(const char *name)
+{
+	struct passwd *user = getpwnam(name);
+
+	return user ? (int64_t)user->pw_uid : -1;
+}
+
 static void take_listen_fds(struct daemon *d, struct hive *hive)
 {
 	char **names = NULL;
@@ -63,6 +74,8 @@ static void take_listen_fds(struct daemon *d, struct hive *hive)
 			d->operator_fd = fd;
 		else if (strcmp(names[i], "read") == 0)
 			d->read_fd = fd;
+		else if (strcmp(names[i], "web") == 0)
+			d->web_fd = fd;
 		else if (strncmp(names[i], "agent-", 6) == 0 && hive_find(hive, names[i] + 6))
 			server_serve_agent(hive, hive_find(hive, names[i] + 6), fd);
 		else
@@ -148,6 +161,8 @@ static void on_ready(struct hive *hive, const struct error *err)
 		server_listen(hive->server, d->operator_fd, PRINCIPAL_OPERATOR, d->admin_gid);
 	if (d->read_fd >= 0)
 		server_listen(hive->server, d->read_fd, PRINCIPAL_READER, d->read_gid);
+	if (d->web_fd >= 0 && d->web_uid >= 0)
+		server_listen_web(hive->server, d->web_fd, (uid_t)d->web_uid);
 	if (sd_watchdog_enabled(0, &usec) > 0) {
 		d->watchdog_ms = (int64_t)(usec / 2000);
 		on_watchdog(d);
@@ -217,8 +232,10 @@ int serve(const struct options *options, struct error *err)
 		.options = options,
 		.operator_fd = options->operator_fd,
 		.read_fd = options->read_fd,
+		.web_fd = options->web_fd,
 		.admin_gid = config->admin_gid,
 		.read_gid = config->read_gid,
+		.web_uid = config->web_uid,
 		.err = err,
 	};
 	int r;
@@ -229,6 +246,7 @@ int serve(const struct options *options, struct error *err)
 	if (options->channel_fd < 0) {
 		d.admin_gid = find_group(config->admin_group);
 		d.read_gid = find_group(config->read_group);
+		d.web_uid = find_user(WEB_USER);
 	}
 	d.loop = loop_new();
 	if (!d.loop)

@@ -28,7 +28,7 @@ struct pair {
 	const struct options *options;
 	struct loop *loop;
 	char *program_dir;
-	int operator_fd, read_fd, lock_fd;
+	int operator_fd, read_fd, web_fd, lock_fd;
 	struct child *skepd, *exec;
 	struct watch *ready_watch;
 	int ready_fd;
@@ -73,6 +73,7 @@ static int make_runtime(struct pair *p)
 	const struct config *c = &p->options->config;
 	_cleanup_free_ char *operator= str_format("%s/operator.sock", c->runtime_dir);
 	_cleanup_free_ char *read = str_format("%s/read.sock", c->runtime_dir);
+	_cleanup_free_ char *web = str_format("%s/web.sock", c->runtime_dir);
 	_cleanup_free_ char *lock = str_format("%s/lock", c->runtime_dir);
 	_cleanup_close_ int fd = -1;
 	int r = file_make_path(c->runtime_dir, 0751, p->err);
@@ -96,7 +97,10 @@ static int make_runtime(struct pair *p)
 		return p->operator_fd;
 	p->read_fd = sock_listen(read, SOCK_STREAM, c->read_gid < 0 ? 0600 : 0660, 0,
 				 c->read_gid < 0 ? 0 : (gid_t)c->read_gid, p->err);
-	return p->read_fd < 0 ? p->read_fd : 0;
+	if (p->read_fd < 0)
+		return p->read_fd;
+	p->web_fd = sock_listen(web, SOCK_STREAM, 0600, c->web_uid, c->web_uid, p->err);
+	return p->web_fd < 0 ? p->web_fd : 0;
 }
 
 /* ---- the two children ---- */
@@ -218,16 +222,16 @@ static int start_skepd(struct pair *p, int channel, int ready)
 			      "5",
 			      "--ready-fd",
 			      "6",
+			      "--web-fd",
+			      "7",
 			      o->config_file ? "--config" : NULL,
 			      o->config_file,
 			      NULL};
-	struct child_fd fds[] = {{channel, 3},
-				 {p->operator_fd, 4},
-				 {p->read_fd, 5},
-				 {ready, 6},
-				 {STDERR_FILENO, STDERR_FILENO}};
+	struct child_fd fds[] = {{channel, 3},    {p->operator_fd, 4},
+				 {p->read_fd, 5}, {ready, 6},
+				 {p->web_fd, 7},  {STDERR_FILENO, STDERR_FILENO}};
 	struct child_spec spec = {
-		.path = path, .argv = argv, .fds = fds, .n_fds = 5, .new_session = true};
+		.path = path, .argv = argv, .fds = fds, .n_fds = 6, .new_session = true};
 
 	return child_start(p->loop, &spec, 0, 0, on_skepd_exit, p, &p->skepd, p->err);
 }
@@ -279,6 +283,7 @@ int standalone(const struct options *options, struct error *err)
 	struct pair p = {.options = options,
 			 .operator_fd = -1,
 			 .read_fd = -1,
+			 .web_fd = -1,
 			 .ready_fd = -1,
 			 .lock_fd = -1};
 	int r;

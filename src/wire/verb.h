@@ -13,6 +13,15 @@ enum principal {
 	PRINCIPAL_READER = 1 << 1,   /* read.sock */
 	PRINCIPAL_MANAGER = 1 << 2,  /* the manager's own socket */
 	PRINCIPAL_AGENT = 1 << 3,    /* any other agent's own socket */
+	PRINCIPAL_WEB = 1 << 4,      /* web.sock: skep-web, for whoever is logged in */
+};
+
+/* What more the table says of a verb on web.sock, where a login must be shown with every
+ * request
+ * ("session") and its key with every one that changes something ("key"). */
+enum verb_proof {
+	VERB_OPEN = 1 << 8,    /* not even a login is needed */
+	VERB_STEP_UP = 1 << 9, /* the operator must have been there lately */
 };
 
 enum verb_id {
@@ -54,13 +63,20 @@ enum verb_id {
 	VERB_WHOAMI,
 	VERB_USAGE,
 	VERB_SET_STATUS,
+	VERB_DASHBOARD,
+	VERB_SESSIONS,
+	VERB_SESSIONS_REVOKE,
+	VERB_WEB_LOGIN,
+	VERB_WEB_STEP_UP,
+	VERB_WEB_SESSION,
+	VERB_WEB_LOGOUT,
 	VERB_COUNT,
 };
 
 struct verb {
 	const char *name;
 	enum verb_id id;
-	unsigned allowed; /* mask of enum principal */
+	unsigned allowed; /* mask of enum principal and enum verb_proof */
 	bool mutates;     /* changes the record or a container */
 	bool strict; /* unknown keys are refused: a mistyped binding must not become an unbound
 			verdict */
@@ -78,5 +94,5 @@ const struct verb *verb_table(void);
 int verb_parse_request(const char *line, size_t size, enum principal who, json_t **ret_request,
 		       const struct verb **ret_verb, struct error *err);
 
-/* "operator", "reader", "manager", "agent" */
+/* "operator", "reader", "manager", "agent", "web" */
 const char *principal_name(enum principal who);
