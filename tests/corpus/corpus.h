@@ -16,8 +16,9 @@ struct corpus_case {
 	const char *name;
 	void (*make)(struct raw_repo *repo, const void *arg);
 	const void *arg;
-	int wanted;       /* 0: accepted; an errno; ANY_ERROR: refused, one way or another */
-	const char *says; /* part of the error's text */
+	int wanted;        /* 0: accepted; an errno; ANY_ERROR: refused, one way or another */
+	const char *says;  /* part of the error's text */
+	const char *flags; /* names of what is warned of when it is taken; NULL: nothing */
 	bool needs_jail;  /* leads out of the repository: only a jailed reader may be pointed at
 			     it */
 	bool not_written; /* too many files to write out for the sake of a test */
@@ -63,10 +64,17 @@ struct corpus_cost {
 };
 
 /*
+ * Makes the repository in the directory repo->dir, which is there and empty, and the one it
+ * must not reach in repo->secret, which is not there; both are given to owner (0: left as they
+ * are).
+ */
+void corpus_make(const struct corpus_case *c, struct raw_repo *repo, unsigned owner);
+
+/*
  * Makes the repository below the existing directory top, imports it into an empty one, and
- * looks at what is left. Accepted: `git fsck --strict` finds nothing and the tree reads back to
- * its id. Refused: not a byte of applied changed. Never is the secret in it, and nothing was
- * run. 0, or -EINVAL with what went wrong.
+ * looks at what is left. Accepted: `git fsck --strict` finds nothing, the tree reads back to
+ * its id, and the scan warns of what it should. Refused: not a byte of applied changed. Never
+ * is the secret in it, and nothing was run. 0, or -EINVAL with what went wrong.
  */
 int corpus_run(const struct corpus_case *c, const char *top, const struct corpus_reader *reader,
 	       struct corpus_cost *ret_cost, struct error *err);

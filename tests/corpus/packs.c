@@ -183,10 +183,11 @@ static void make_with_git(struct raw_repo *repo, const void *arg)
 
 static const struct corpus_case cases[] = {
 	TAKE("plain pack", .make = make_plain),
-	TAKE("deltas", .make = make_with_git, .arg = "true"),
-	TAKE("multi-pack-index", .make = make_with_git, .arg = "git multi-pack-index write"),
-	TAKE("commit-graph", .make = make_with_git,
-	     .arg = "git commit-graph write --reachable"),
+	TAKE("deltas", .make = make_with_git, .arg = "true", .flags = "large-diff"),
+	TAKE("multi-pack-index", .make = make_with_git, .arg = "git multi-pack-index write",
+	     .flags = "large-diff"),
+	TAKE("commit-graph", .make = make_with_git, .arg = "git commit-graph write --reachable",
+	     .flags = "large-diff"),
 	TAKE("chain of 50 deltas", CHAIN(50)),
 	TAKE("chain of 5000 deltas", CHAIN(5000)),
 	REFUSE("delta of itself", ANY_ERROR, "",

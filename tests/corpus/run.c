@@ -6,6 +6,7 @@
 #include "git/checkout.h"
 #include "git/import.h"
 #include "git/internal.h"
+#include "git/risk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -72,18 +73,26 @@ static void give_away(const char *path, unsigned owner)
 	(void)fts_close(walk);
 }
 
-static void make_secret(struct raw_repo *repo, const char *top)
+static void make_secret(struct raw_repo *repo)
 {
 	struct raw_repo secret = {.dir = repo->secret};
 	_cleanup_buf_ struct buf tree = {};
 
 	/* readable for all: what keeps it is the jail's root, not its owner */
-	must(mkdir(secret.dir, 0755) == 0 && chmod(top, 0755) == 0, secret.dir);
+	must(mkdir(secret.dir, 0755) == 0, secret.dir);
 	raw_init(&secret);
 	raw_put_text(&secret, SECRET_TEXT, repo->secret_blob);
 	raw_add_entry(&tree, "100644", "secret", 0, repo->secret_blob);
 	raw_tip(&secret, &tree);
 	memcpy(repo->secret_commit, secret.tip, OID_HEX_SIZE);
+}
+
+void corpus_make(const struct corpus_case *c, struct raw_repo *repo, unsigned owner)
+{
+	make_secret(repo);
+	c->make(repo, c->arg);
+	if (owner)
+		give_away(repo->dir, owner);
 }
 
 /* A number from a line "NAME: 123" of a file in /proc; 0 when it is not there. */
@@ -233,6 +242,28 @@ static int check_leftovers(const struct raw_repo *repo, struct repo *applied, st
 	return 0;
 }
 
+/* The scan of something that has nothing to be compared with. */
+static int check_flags(const struct corpus_case *c, struct repo *applied,
+		       const struct import_result *result, struct error *err)
+{
+	const char *wanted = c->flags ? c->flags : "";
+	_cleanup_buf_ struct buf found = {};
+	struct flags flags = {};
+	int r = risk_scan(applied, NULL, result->commit, NULL, &flags, err);
+
+	flags_trim(&flags);
+	for (int kind = 0; kind < FLAG_KIND_COUNT; kind++)
+		if (flags_has(&flags, kind))
+			buf_addf(&found, "%s%s", found.size ? " " : "", flag_name(kind));
+	flags_release(&flags);
+	if (r < 0)
+		return error_prefix(err, "scanning");
+	if (strcmp(buf_str(&found), wanted) != 0)
+		return error_set(err, EINVAL, "warned of '%s', not of '%s'", buf_str(&found),
+				 wanted);
+	return 0;
+}
+
 static int check_taken(const struct corpus_case *c, const struct raw_repo *repo,
 		       struct repo *applied, const char *dir, const char *top,
 		       const struct import_result *result, struct error *err)
@@ -241,7 +272,13 @@ static int check_taken(const struct corpus_case *c, const struct raw_repo *repo,
 		return error_set(err, EINVAL, "took %s for %s", result->commit, repo->tip);
 	if (!passes_fsck(dir, result->commit))
 		return error_set(err, EINVAL, "git fsck finds fault");
-	return c->not_written ? 0 : reads_back(applied, top, result, err);
+	if (!c->not_written) {
+		int r = reads_back(applied, top, result, err);
+
+		if (r < 0)
+			return r;
+	}
+	return check_flags(c, applied, result, err);
 }
 
 int corpus_run(const struct corpus_case *c, const char *top, const struct corpus_reader *reader,
@@ -257,11 +294,8 @@ int corpus_run(const struct corpus_case *c, const char *top, const struct corpus
 	struct error got = {};
 	int r, verdict;
 
-	must(mkdir(proposed, 0700) == 0, proposed);
-	make_secret(&repo, top);
-	c->make(&repo, c->arg);
-	if (reader->owner)
-		give_away(proposed, reader->owner);
+	must(mkdir(proposed, 0700) == 0 && chmod(top, 0755) == 0, proposed);
+	corpus_make(c, &repo, reader->owner);
 	must(repo_create(applied_dir, &got) == 0 && repo_open(applied_dir, &applied, &got) == 0,
 	     error_text(&got));
 	corpus_snapshot(applied_dir, &before);
