@@ -114,6 +114,17 @@ static const struct option record_options[] = {
 	{},
 };
 
+static const struct option dashboard_options[] = {
+	OPTION("confirm", 0, NULL,
+	       "confirm for a browser that is logged in, instead of a login"),
+	{},
+};
+
+static const struct option sessions_options[] = {
+	OPTION("all", 0, NULL, "with revoke: every session"),
+	{},
+};
+
 #define LOOK "Look"
 #define REVIEW "Review"
 #define RUN "Run"
@@ -132,6 +143,16 @@ static const struct command commands[] = {
 	{"events", LOOK, "", REST_NONE, events_options, cmd_events,
 	 "show the state of everything, then each change",
 	 "Without -f it ends after the state as it is now."},
+
+	{"dashboard", LOOK, "[N]", REST_NONE, dashboard_options, cmd_dashboard,
+	 "make a link that logs a browser in",
+	 "The link is good once, for a minute; on a desktop it is opened. With N it leads to "
+	 "that "
+	 "proposal. With --confirm it tells a browser that is logged in already that it is "
+	 "still "
+	 "you: for proposal N, or without N for everything, for 15 minutes."},
+	{"sessions", LOOK, "[revoke] [ID]", REST_NONE, sessions_options, cmd_sessions,
+	 "list who is logged in with a browser; 'revoke' logs out", NULL},
 
 	{"proposals", REVIEW, "", REST_NONE, proposals_options, cmd_proposals, "list proposals",
 	 "States: submitted needs-review approved building deploying deployed failed denied "

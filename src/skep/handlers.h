@@ -36,5 +36,8 @@ int cmd_history(struct cli *cli, struct error *err);
 int cmd_audit(struct cli *cli, struct error *err);
 int cmd_doctor(struct cli *cli, struct error *err);
 
+int cmd_dashboard(struct cli *cli, struct error *err);
+int cmd_sessions(struct cli *cli, struct error *err);
+
 int cmd_help(struct cli *cli, struct error *err);
 int cmd_complete(struct cli *cli, struct error *err);
