@@ -85,6 +85,8 @@ int container_spec(struct hive *hive, struct agent *agent, const char *commit, c
 			 (json_int_t)limits.tasks_max);
 	if (!spec)
 		return error_set(err, EIO, "cannot describe the container of '%s'", s->name);
+	if (s->driver != DRIVER_NSPAWN)
+		json_object_set_new(spec, "driver", json_string(driver_kind_name(s->driver)));
 	*ret = spec;
 	return 0;
 }

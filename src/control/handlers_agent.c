@@ -272,7 +272,8 @@ static int read_limits(const json_t *request, struct limits *ret, struct error *
 int handle_spawn(struct session *s, const json_t *request, struct error *err)
 {
 	struct spawn_request spawn = {.private_network = -1};
-	const char *driver = SETTINGS_DRIVER, *builder = SETTINGS_BUILDER, *network = NULL;
+	const char *driver = driver_kind_name(DRIVER_NSPAWN), *builder = SETTINGS_BUILDER,
+		   *network = NULL;
 	json_t *labels = NULL;
 	bool wait = false;
 	struct op *op = NULL;
@@ -281,7 +282,7 @@ int handle_spawn(struct session *s, const json_t *request, struct error *err)
 	if ((r = json_get_str(request, "name", true, &spawn.name, err)) < 0 ||
 	    (r = name_check(spawn.name, err)) < 0 ||
 	    (r = json_get_str(request, "driver", false, &driver, err)) < 0 ||
-	    (r = settings_check_driver(driver, err)) < 0 ||
+	    (r = driver_kind_parse(driver, &spawn.driver, err)) < 0 ||
 	    (r = json_get_str(request, "builder", false, &builder, err)) < 0 ||
 	    (r = settings_check_builder(builder, err)) < 0 ||
 	    (r = json_get_str(request, "network", false, &network, err)) < 0 ||

@@ -153,7 +153,7 @@ static void put_settings(const struct session *s, const struct agent *agent, jso
 			    json_string(name_container(container, set->name)));
 	json_object_set_new(row, "port", json_integer(set->port));
 	json_object_set_new(row, "uid_base", json_integer(set->uid_base));
-	json_object_set_new(row, "driver", json_string(SETTINGS_DRIVER));
+	json_object_set_new(row, "driver", json_string(driver_kind_name(set->driver)));
 	json_object_set_new(row, "builder", json_string(SETTINGS_BUILDER));
 	json_object_set_new(row, "network",
 			    json_string(set->private_network ? "private" : "host"));

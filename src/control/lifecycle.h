@@ -8,6 +8,7 @@ struct spawn_request {
 	const json_t *labels; /* object of strings; NULL */
 	struct limits limits; /* LIMIT_UNSET where not said */
 	int private_network;  /* −1: the hive's default */
+	enum driver_kind driver;
 };
 
 /*

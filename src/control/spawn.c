@@ -395,6 +395,7 @@ int lifecycle_spawn(struct hive *hive, const struct spawn_request *request,
 		return r;
 	settings_init(&settings, request->name);
 	settings.limits = request->limits;
+	settings.driver = request->driver;
 	settings.private_network = request->private_network < 0 ? hive->config->private_network
 								: request->private_network > 0;
 	if (!name_is_manager(request->name))

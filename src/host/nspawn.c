@@ -66,8 +66,12 @@ static void add_binds(struct args *args, const struct place *place,
 
 	/* Without what is mounted below it: nspawn cannot shift owners under a mount ("busy").
 	 */
-	bind_path(args, "bind-ro", setup->usr, "/usr",
-		  setup->usr_idmap ? "norbind,idmap" : "norbind");
+	if (system_is_store(spec->system))
+		bind_path(args, "bind-ro", "/nix/store", "/nix/store",
+			  setup->store_idmap ? "norbind,idmap" : "norbind");
+	else
+		bind_path(args, "bind-ro", setup->usr, "/usr",
+			  setup->usr_idmap ? "norbind,idmap" : "norbind");
 	bind_path(args, "bind-ro", hive, "/run/hive", NULL);
 	bind_path(args, "bind-ro", setup->skep, "/run/hive/bin/skep", NULL);
 	bind_below(args, "bind", agent, "state", "/state", NULL);
@@ -105,7 +109,9 @@ char **nspawn_argv(const struct place *place, const struct container_spec *spec,
 	add(&args, str_dup("--console=read-only"));
 	add(&args, str_dup("--link-journal=no"));
 	add_binds(&args, place, spec, setup);
-	add(&args, str_dup("--boot"));
+	/* The system's own way of starting, which ends in its own systemd. */
+	add(&args, system_is_store(spec->system) ? str_format("%s/init", spec->system)
+						 : str_dup("--boot"));
 	return args.items;
 }
 

@@ -11,6 +11,7 @@ struct nspawn_setup {
 	const char *root; /* the container's root directory */
 	const char *usr;  /* what is bound at /usr: the machine's own, or a stack made of it */
 	bool usr_idmap;   /* its owners have to be, and can be, shifted by nspawn */
+	bool store_idmap; /* the same of /nix/store, which a NixOS system has instead of /usr */
 	const char *skep; /* the static client */
 };
 

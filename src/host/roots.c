@@ -28,7 +28,7 @@
 
 char *root_path(const struct place *place, const char *agent, const char *system)
 {
-	return str_format("%s/roots/%s/%s", place->state, agent, system);
+	return str_format("%s/roots/%s/%s", place->state, agent, system_name(system));
 }
 
 static int open_dir(const char *path, struct error *err)
@@ -92,12 +92,15 @@ static int machine_id(const struct place *place, const char *agent, char ret[33]
 static int refresh(int root_fd, const struct container_spec *spec, struct error *err)
 {
 	_cleanup_free_ char *environment = environment_render(spec);
+	_cleanup_buf_ struct buf cache = {};
 	_cleanup_close_ int etc_fd =
 		file_open_beneath(root_fd, "etc", O_RDONLY | O_DIRECTORY, NULL);
 	_cleanup_close_ int conf_fd =
 		file_open_beneath(root_fd, ENVIRONMENT_DIR, O_RDONLY | O_DIRECTORY, NULL);
-	_cleanup_buf_ struct buf cache = {};
 
+	/* A NixOS system brings its environment and its libraries itself. */
+	if (system_is_store(spec->system))
+		return 0;
 	if (etc_fd < 0 || conf_fd < 0)
 		return error_set(err, EUCLEAN, "the container has changed its own '/etc'");
 	if (file_write_atomic(conf_fd, ENVIRONMENT_FILE, environment, strlen(environment), 0644,
@@ -108,6 +111,17 @@ static int refresh(int root_fd, const struct container_spec *spec, struct error 
 	if (file_write_atomic(etc_fd, "ld.so.cache", cache.data, cache.size, 0644, NULL) < 0)
 		return error_set(err, EUCLEAN, "the container has changed its own '/etc'");
 	return 0;
+}
+
+/* A NixOS system has nothing to lay over a root: -ENOENT without an error text. */
+static int check_store(const char *system, struct error *err)
+{
+	_cleanup_free_ char *init = str_format("%s/init", system);
+
+	if (access(init, X_OK) < 0)
+		return error_set(err, ENODATA, "'%s' is not there, or no system to boot",
+				 system);
+	return -ENOENT;
 }
 
 /* The agent's rootfs; -ENOENT without an error text when it has none. */
@@ -144,7 +158,8 @@ static int fill(const struct place *place, const struct container_spec *spec, in
 	int r = machine_id(place, spec->agent, id, err);
 
 	if (r == 0)
-		r = skeleton_make(root_fd, spec, id, err);
+		r = system_is_store(spec->system) ? skeleton_make_bare(root_fd, spec, id, err)
+						  : skeleton_make(root_fd, spec, id, err);
 	if (r == 0 && rootfs_fd >= 0)
 		r = copy_over(rootfs_fd, root_fd, "rootfs", "usr", &copy, err);
 	if (r == 0)
@@ -186,8 +201,8 @@ static int sweep(int fd, const char *keep, const char *keep_too, const char *pre
 /* 1: an existing root is good and up to date. */
 static int reuse(int agent_fd, const struct container_spec *spec, struct error *err)
 {
-	_cleanup_close_ int fd =
-		openat(agent_fd, spec->system, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(agent_fd, system_name(spec->system),
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0)
@@ -204,7 +219,7 @@ static int reuse(int agent_fd, const struct container_spec *spec, struct error *
 static int make(const struct place *place, const struct container_spec *spec, int agent_fd,
 		int rootfs_fd, struct error *err)
 {
-	_cleanup_free_ char *temp = str_format(NEW_PREFIX "%s", spec->system);
+	_cleanup_free_ char *temp = str_format(NEW_PREFIX "%s", system_name(spec->system));
 	_cleanup_close_ int fd = -1;
 	int r = file_make_dir(agent_fd, temp, 0700, geteuid(), getegid(), err);
 
@@ -214,8 +229,8 @@ static int make(const struct place *place, const struct container_spec *spec, in
 	r = fd < 0 ? error_set_errno(err, errno, "cannot open '%s'", temp)
 		   : fill(place, spec, fd, rootfs_fd, err);
 	if (r == 0)
-		r = file_remove_tree(agent_fd, spec->system, err);
-	if (r == 0 && renameat(agent_fd, temp, agent_fd, spec->system) < 0)
+		r = file_remove_tree(agent_fd, system_name(spec->system), err);
+	if (r == 0 && renameat(agent_fd, temp, agent_fd, system_name(spec->system)) < 0)
 		r = error_set_errno(err, errno, "cannot name the root of '%s'", spec->agent);
 	if (r == 0 && fsync(agent_fd) < 0)
 		r = error_set_errno(err, errno, "cannot sync the roots of '%s'", spec->agent);
@@ -227,7 +242,9 @@ static int make(const struct place *place, const struct container_spec *spec, in
 int root_prepare(const struct place *place, const struct container_spec *spec, bool *ret_usr,
 		 struct error *err)
 {
-	_cleanup_close_ int rootfs_fd = open_rootfs(place, spec->system, err);
+	_cleanup_close_ int rootfs_fd = system_is_store(spec->system)
+						? check_store(spec->system, err)
+						: open_rootfs(place, spec->system, err);
 	_cleanup_close_ int agent_fd = -1;
 	struct stat st;
 	int r;
@@ -250,22 +267,22 @@ int root_prepare(const struct place *place, const struct container_spec *spec, b
 	return 0;
 }
 
-/* Two lines: the system that ran last, the one before; either may be empty. */
-static int read_systems(int agent_fd, char current[OID_HEX_SIZE], char previous[OID_HEX_SIZE],
+/* Two lines, names of roots: the system that ran last, the one before; either may be empty. */
+static int read_systems(int agent_fd, char current[SYSTEM_SIZE], char previous[SYSTEM_SIZE],
 			struct error *err)
 {
 	_cleanup_buf_ struct buf text = {};
 	int r = file_read(agent_fd, SYSTEMS_FILE, SMALL_FILE_MAX, &text, err);
-	char *line, *save = NULL;
+	char *line, *save = NULL, system[SYSTEM_SIZE];
 
 	current[0] = previous[0] = '\0';
 	if (r < 0 || !text.data)
 		return r == -ENOENT ? 0 : r;
 	line = strtok_r(text.data, "\n", &save);
-	if (line && oid_is_valid(line))
+	if (line && system_from_name(line, system))
 		strcpy(current, line);
 	line = line ? strtok_r(NULL, "\n", &save) : NULL;
-	if (line && oid_is_valid(line))
+	if (line && system_from_name(line, system))
 		strcpy(previous, line);
 	return 0;
 }
@@ -274,8 +291,9 @@ int root_activate(const struct place *place, const char *agent, const char *syst
 		  struct error *err)
 {
 	_cleanup_close_ int fd = open_roots(place, agent, err);
-	char current[OID_HEX_SIZE], previous[OID_HEX_SIZE];
+	char current[SYSTEM_SIZE], previous[SYSTEM_SIZE];
 	_cleanup_free_ char *text = NULL;
+	const char *name = system_name(system);
 	int r;
 
 	if (fd < 0)
@@ -283,10 +301,10 @@ int root_activate(const struct place *place, const char *agent, const char *syst
 	r = read_systems(fd, current, previous, err);
 	if (r < 0)
 		return r;
-	if (strcmp(current, system) != 0) {
+	if (strcmp(current, name) != 0) {
 		strcpy(previous, current);
-		text = str_format("%s\n%s\n", system, previous);
+		text = str_format("%s\n%s\n", name, previous);
 		r = file_write_atomic(fd, SYSTEMS_FILE, text, strlen(text), 0600, err);
 	}
-	return r < 0 ? r : sweep(fd, system, previous, "", err);
+	return r < 0 ? r : sweep(fd, name, previous, "", err);
 }

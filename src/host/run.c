@@ -128,11 +128,17 @@ static int execute(const struct place *place, const struct container_spec *spec,
 	const char *notify = getenv("NOTIFY_SOCKET");
 	_cleanup_free_ char *notify_env =
 		notify ? str_format("NOTIFY_SOCKET=%s", notify) : NULL;
-	char *const env[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-			     (char *)"LANG=C.UTF-8", notify_env, NULL};
+	char *env[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LANG=C.UTF-8",
+		       NULL, NULL, NULL};
 	char **argv = nspawn_argv(place, spec, setup);
+	size_t n = 2;
 	int r;
 
+	/* A bare root does not tell nspawn which control groups the system inside understands.
+	 */
+	if (system_is_store(spec->system))
+		env[n++] = (char *)"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1";
+	env[n] = notify_env;
 	(void)execve(argv[0], argv, env);
 	r = error_set_errno(err, errno, "cannot run '%s'", argv[0]);
 	nspawn_free_argv(argv);
@@ -155,6 +161,8 @@ static int start(const struct place *place, const struct container_spec *spec,
 	if (namespace_fd < 0)
 		return namespace_fd;
 	idmap = idmap_works("/usr", namespace_fd);
+	setup.store_idmap =
+		system_is_store(spec->system) && idmap_works("/nix/store", namespace_fd);
 	r = own_mounts(err);
 	if (r == 0 && spec->manager)
 		r = check_manager(place, namespace_fd, err);

@@ -16,11 +16,22 @@
 #define ETC_MAX_FILES 20000
 #define ETC_MAX_BYTES (64u << 20)
 
-static const struct {
+struct directory {
 	const char *path;
 	mode_t mode;
 	bool manager; /* only the manager has it */
-} directories[] = {
+};
+
+static const struct directory bare[] = {
+	{"dev", 0755, false},          {"etc", 0755, false},     {"nix", 0755, false},
+	{"nix/store", 0755, false},    {"proc", 0755, false},    {"root", 0700, false},
+	{"root/.claude", 0700, false}, {"run", 0755, false},     {"state", 0700, false},
+	{"sys", 0755, false},          {"tmp", 01777, false},    {"usr", 0755, false},
+	{"var", 0755, false},          {"var/lib", 0755, false}, {"var/log", 0755, false},
+	{"agents", 0755, true},        {"applied", 0755, true},  {"meta", 0755, true},
+};
+
+static const struct directory directories[] = {
 	{"dev", 0755, false},
 	{"etc", 0755, false},
 	{"etc/profile.d", 0755, false},
@@ -99,15 +110,15 @@ static int put_link(const struct skeleton *s, const char *path, const char *targ
 	return own(s, path, err);
 }
 
-static int put_directories(const struct skeleton *s, bool manager, struct error *err)
+static int put_directories(const struct skeleton *s, const struct directory *list, size_t n,
+			   bool manager, struct error *err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+	for (size_t i = 0; i < n; i++) {
 		int r;
 
-		if (directories[i].manager && !manager)
+		if (list[i].manager && !manager)
 			continue;
-		r = file_make_dir(s->root_fd, directories[i].path, directories[i].mode, s->uid,
-				  s->uid, err);
+		r = file_make_dir(s->root_fd, list[i].path, list[i].mode, s->uid, s->uid, err);
 		if (r < 0)
 			return r;
 	}
@@ -214,7 +225,7 @@ int skeleton_make(int root_fd, const struct container_spec *spec, const char *ma
 		  struct error *err)
 {
 	const struct skeleton s = {.root_fd = root_fd, .uid = spec->uid_base};
-	int r = put_directories(&s, spec->manager, err);
+	int r = put_directories(&s, directories, ARRAY_SIZE(directories), spec->manager, err);
 
 	if (r == 0)
 		r = put_usr_links(&s, err);
@@ -228,4 +239,17 @@ int skeleton_make(int root_fd, const struct container_spec *spec, const char *ma
 	if (r == 0)
 		r = put_link(&s, "etc/systemd/system/console-getty.service", "/dev/null", err);
 	return r;
+}
+
+int skeleton_make_bare(int root_fd, const struct container_spec *spec, const char *machine_id,
+		       struct error *err)
+{
+	const struct skeleton s = {.root_fd = root_fd, .uid = spec->uid_base};
+	_cleanup_free_ char *id = str_format("%s\n", machine_id);
+	int r = put_directories(&s, bare, ARRAY_SIZE(bare), spec->manager, err);
+
+	if (r == 0)
+		r = put_file(&s, "etc/machine-id", 0444, id, err);
+	/* Empty: the activation of the system puts its own in place. */
+	return r < 0 ? r : put_file(&s, "etc/os-release", 0644, "", err);
 }

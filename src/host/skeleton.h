@@ -12,3 +12,8 @@
  */
 int skeleton_make(int root_fd, const struct container_spec *spec, const char *machine_id,
 		  struct error *err);
+
+/* The same for a NixOS system, which makes its own /etc and needs no /usr: mount points, and
+ * what nspawn insists on. */
+int skeleton_make_bare(int root_fd, const struct container_spec *spec, const char *machine_id,
+		       struct error *err);

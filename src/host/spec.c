@@ -12,10 +12,9 @@
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
 #define ENV_NAME_MAX 128
 
-static const char *const keys[] = {"agent",   "role",   "uid_base", "system",
-				   "network", "port",   "label",    "dashboard_port",
-				   "env",     "limits", "frozen",   "fresh",
-				   NULL};
+static const char *const keys[] = {"agent",  "role",  "uid_base",       "system", "network",
+				   "port",   "label", "dashboard_port", "env",    "limits",
+				   "frozen", "fresh", "driver",         NULL};
 static const char *const limit_keys[] = {"memory_max_bytes", "cpu_quota_percent", "tasks_max",
 					 NULL};
 
@@ -144,17 +143,27 @@ static int parse_identity(const json_t *object, struct container_spec *spec, str
 static int parse_contents(const json_t *object, struct container_spec *spec, struct error *err)
 {
 	const char *system = NULL, *label = NULL;
+	const char *driver = driver_kind_name(DRIVER_NSPAWN);
 	json_t *limits = NULL;
 	bool frozen = false;
 	int r = json_get_str(object, "system", true, &system, err);
 
 	if (r < 0)
 		return r;
-	if (!oid_is_valid(system))
+	if (!system_is_valid(system))
 		return error_set(err, EINVAL,
-				 "'system' must be 40 lower-case hexadecimal digits");
+				 "'system' must be 40 lower-case hexadecimal digits or a path "
+				 "in " SYSTEM_STORE_DIR);
 	strcpy(spec->system, system);
-	r = choice(object, "network", "host", "private", &spec->private_network, err);
+	r = json_get_str(object, "driver", false, &driver, err);
+	if (r == 0)
+		r = driver_kind_parse(driver, &spec->driver, err);
+	if (r == 0 && spec->driver == DRIVER_NIXOS_CONTAINER && !system_is_store(system))
+		r = error_set(err, EINVAL,
+			      "'system' must be a path in " SYSTEM_STORE_DIR
+			      " for driver nixos-container");
+	if (r == 0)
+		r = choice(object, "network", "host", "private", &spec->private_network, err);
 	if (r == 0)
 		r = parse_port(object, "port", &spec->port, err);
 	if (r == 0)
@@ -221,19 +230,22 @@ int spec_parse(const json_t *object, struct container_spec *ret, struct error *e
 
 json_t *spec_to_json(const struct container_spec *spec)
 {
-	json_t *env = json_array();
+	json_t *env = json_array(), *object;
 
 	for (char **e = spec->env; e && *e; e++)
 		json_array_append_new(env, json_string(*e));
-	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:i, s:s, s:i, s:o, s:{s:I, s:I, s:I}}",
-			 "agent", spec->agent, "role", spec->manager ? "manager" : "agent",
-			 "uid_base", (json_int_t)spec->uid_base, "system", spec->system,
-			 "network", spec->private_network ? "private" : "host", "port",
-			 (int)spec->port, "label", spec->label, "dashboard_port",
-			 (int)spec->dashboard_port, "env", env, "limits", "memory_max_bytes",
-			 (json_int_t)spec->limits.memory_max_bytes, "cpu_quota_percent",
-			 (json_int_t)spec->limits.cpu_quota_percent, "tasks_max",
-			 (json_int_t)spec->limits.tasks_max);
+	object = json_pack("{s:s, s:s, s:I, s:s, s:s, s:i, s:s, s:i, s:o, s:{s:I, s:I, s:I}}",
+			   "agent", spec->agent, "role", spec->manager ? "manager" : "agent",
+			   "uid_base", (json_int_t)spec->uid_base, "system", spec->system,
+			   "network", spec->private_network ? "private" : "host", "port",
+			   (int)spec->port, "label", spec->label, "dashboard_port",
+			   (int)spec->dashboard_port, "env", env, "limits", "memory_max_bytes",
+			   (json_int_t)spec->limits.memory_max_bytes, "cpu_quota_percent",
+			   (json_int_t)spec->limits.cpu_quota_percent, "tasks_max",
+			   (json_int_t)spec->limits.tasks_max);
+	if (spec->driver != DRIVER_NSPAWN)
+		json_put_str(object, "driver", driver_kind_name(spec->driver));
+	return object;
 }
 
 void spec_release(struct container_spec *spec)

@@ -5,9 +5,10 @@
 #pragma once
 
 #include "base/error.h"
+#include "model/driver.h"
 #include "model/limits.h"
 #include "model/names.h"
-#include "model/oid.h"
+#include "model/system.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -25,9 +26,10 @@
 struct container_spec {
 	char agent[AGENT_NAME_MAX + 1];
 	char container[CONTAINER_NAME_SIZE];
+	enum driver_kind driver;
 	bool manager;
 	uid_t uid_base;
-	char system[OID_HEX_SIZE];
+	char system[SYSTEM_SIZE];
 	bool private_network;
 	uint16_t port, dashboard_port;
 	char *label;

@@ -5,6 +5,7 @@
  */
 #include "host/unit_events.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/cleanup.h"
 #include "host/systemd.h"

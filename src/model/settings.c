@@ -31,14 +31,6 @@ void settings_copy(struct settings *to, const struct settings *from)
 	to->labels = json_deep_copy(from->labels);
 }
 
-int settings_check_driver(const char *driver, struct error *err)
-{
-	if (strcmp(driver, SETTINGS_DRIVER) == 0)
-		return 0;
-	return error_set(err, EOPNOTSUPP, "there is no driver '%.40s' here; there is: %s",
-			 driver, SETTINGS_DRIVER);
-}
-
 int settings_check_builder(const char *builder, struct error *err)
 {
 	if (strcmp(builder, SETTINGS_BUILDER) == 0)
@@ -126,7 +118,7 @@ int settings_from_json(const char *name, const json_t *object, struct settings *
 	settings_init(&s, name);
 	if ((r = json_only_keys(object, keys, name, err)) < 0 ||
 	    (r = json_get_str(object, "driver", true, &driver, err)) < 0 ||
-	    (r = settings_check_driver(driver, err)) < 0 ||
+	    (r = driver_kind_parse(driver, &s.driver, err)) < 0 ||
 	    (r = json_get_str(object, "builder", true, &builder, err)) < 0 ||
 	    (r = settings_check_builder(builder, err)) < 0 ||
 	    (r = json_get_int(object, "port", true, 1, 65535, &port, err)) < 0 ||
@@ -164,7 +156,7 @@ json_t *settings_to_json(const struct settings *s)
 
 	json_object_set_new(o, "role",
 			    json_string(name_is_manager(s->name) ? "manager" : "agent"));
-	json_object_set_new(o, "driver", json_string(SETTINGS_DRIVER));
+	json_object_set_new(o, "driver", json_string(driver_kind_name(s->driver)));
 	json_object_set_new(o, "builder", json_string(SETTINGS_BUILDER));
 	json_object_set_new(o, "port", json_integer(s->port));
 	json_object_set_new(o, "uid_base", json_integer(s->uid_base));

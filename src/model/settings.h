@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "model/driver.h"
 #include "model/limits.h"
 #include "model/names.h"
 #include "model/oid.h"
@@ -17,6 +18,7 @@
 struct settings {
 	char name[AGENT_NAME_MAX + 1];
 	char parent[AGENT_NAME_MAX + 1]; /* "" at the root of the tree */
+	enum driver_kind driver;
 	uint16_t port;
 	uid_t uid_base;
 	bool private_network;
@@ -53,8 +55,6 @@ int settings_change(struct settings *settings, const char *key, const char *valu
  */
 int settings_check_label(const char *key, const char *value, struct error *err);
 
-/* The drivers and builders this build has; -EOPNOTSUPP naming the value and what there is. */
-int settings_check_driver(const char *driver, struct error *err);
+/* The builders this build has; -EOPNOTSUPP naming the value and what there is. */
 int settings_check_builder(const char *builder, struct error *err);
-#define SETTINGS_DRIVER "nspawn"
 #define SETTINGS_BUILDER "overlay"

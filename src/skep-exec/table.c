@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "host/spec.h"
 #include "host/verbs_inside.h"
+#include "model/oid.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -6,9 +6,8 @@
 #include "base/json.h"
 #include "host/boot_state.h"
 #include "host/cgroup.h"
+#include "host/driver.h"
 #include "host/lock.h"
-#include "host/readback.h"
-#include "host/roots.h"
 #include "host/standalone.h"
 #include "skep-exec/agent.h"
 #include "skep-exec/table.h"
@@ -55,31 +54,29 @@ static int describe(struct verb_request *request, const struct container_state *
 static int bring_up(struct verb_request *request, const struct container_spec *spec,
 		    json_t *answer, struct error *err)
 {
-	const struct supervisor *s = request->supervisor;
-	const struct place *place = request->place;
+	const struct driver *driver = driver_get(spec->driver);
 	struct container_state state = {};
-	char system[OID_HEX_SIZE];
+	struct container_view view;
 	struct error ignored;
 	int64_t begin;
-	int r = agent_write_spec(place, spec, err);
+	int r = agent_write_spec(request->place, spec, err);
 
-	if (r == 0)
-		r = root_activate(place, spec->agent, spec->system, err);
 	if (r < 0)
 		return r;
 	begin = clock_boot_ms();
-	r = s->start(place, spec->agent, &spec->limits, READY_MS, &state, err);
+	r = driver->start(request, spec, READY_MS, &state, err);
 	if (r < 0)
 		return r;
 	begin = clock_boot_ms() - begin;
-	r = readback_system(place, spec->agent, state.leader, system, err);
-	if (r == 0 && strcmp(system, spec->system) != 0)
-		r = error_set(err, ESTALE, "the container of '%s' runs %.12s instead of %.12s",
-			      spec->agent, system, spec->system);
+	r = driver->inspect(request, spec->agent, &view, err);
+	if (r == 0 && strcmp(view.system, spec->system) != 0)
+		r = error_set(err, ESTALE, "the container of '%s' runs %s instead of %s",
+			      spec->agent, view.system[0] ? view.system : "another root",
+			      spec->system);
 	if (r == 0)
-		r = describe(request, &state, begin, answer, err);
+		r = describe(request, &view.state, begin, answer, err);
 	if (r < 0)
-		(void)s->stop(place, spec->agent, STOP_S * SECOND, &ignored);
+		(void)driver->stop(request, spec->agent, STOP_S * SECOND, &ignored);
 	return r;
 }
 
@@ -108,16 +105,17 @@ static int runs_already(struct verb_request *request, const struct container_spe
 	return r < 0 ? r : 1;
 }
 
-static int make_ready(const struct place *place, const struct container_spec *spec,
+static int make_ready(struct verb_request *request, const struct container_spec *spec,
 		      struct error *err)
 {
+	const struct place *place = request->place;
 	int r = place_make(place, err);
 
 	if (r == 0)
 		r = agent_check_range(place, spec, err);
 	if (r == 0)
 		r = agent_make(place, spec->agent, spec->uid_base, err);
-	return r < 0 ? r : root_prepare(place, spec, NULL, err);
+	return r < 0 ? r : driver_get(spec->driver)->create(request, spec, err);
 }
 
 static int start(struct verb_request *request, const struct container_spec *spec,
@@ -128,7 +126,7 @@ static int start(struct verb_request *request, const struct container_spec *spec
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = make_ready(request->place, spec, err);
+	r = make_ready(request, spec, err);
 	return r < 0 ? r : bring_up(request, spec, answer, err);
 }
 
@@ -137,7 +135,7 @@ static int bring_down(struct verb_request *request, const char *agent, int64_t t
 		      struct error *err)
 {
 	struct container_state state;
-	int r = request->supervisor->stop(request->place, agent, timeout_ms, err);
+	int r = driver_of(request->place, agent)->stop(request, agent, timeout_ms, err);
 
 	if (r == 0)
 		r = request->supervisor->inspect(request->place, agent, &state, err);
@@ -146,26 +144,39 @@ static int bring_down(struct verb_request *request, const char *agent, int64_t t
 	return r;
 }
 
+/* It went on running. */
+static int switched(struct verb_request *request, const struct container_spec *spec,
+		    const struct container_state *state, json_t *answer, struct error *err)
+{
+	int r = agent_write_spec(request->place, spec, err);
+
+	if (r == 0)
+		r = describe(request, state, -1, answer, err);
+	if (r == 0)
+		json_object_set_new(answer, "downtime_ms", json_integer(0));
+	return r;
+}
+
 static int switch_over(struct verb_request *request, const struct container_spec *spec,
 		       json_t *answer, struct error *err)
 {
+	const struct driver *driver = driver_get(spec->driver);
 	_cleanup_close_ int lock = lock_agent(request->place, spec->agent, err);
-	struct container_state state;
 	struct container_spec stopped = *spec;
-	char running[OID_HEX_SIZE] = "";
+	struct container_view view;
 	int64_t begin;
 	int r;
 
 	if (lock < 0)
 		return lock;
-	r = request->supervisor->inspect(request->place, spec->agent, &state, err);
-	if (r < 0)
-		return r;
-	if (state.leader > 0)
-		(void)readback_system(request->place, spec->agent, state.leader, running, NULL);
-	/* The new root is made while the old one runs, unless they are the same directory. */
-	if (strcmp(running, spec->system) != 0) {
-		r = make_ready(request->place, spec, err);
+	r = driver->inspect(request, spec->agent, &view, err);
+	if (r == 0 && view.state.state == CONTAINER_RUNNING)
+		r = driver->switch_over(request, spec, &view.state, err);
+	if (r != 0)
+		return r < 0 ? r : switched(request, spec, &view.state, answer, err);
+	/* What is new is made while the old one runs, unless they are the same directory. */
+	if (strcmp(view.system, spec->system) != 0) {
+		r = make_ready(request, spec, err);
 		if (r < 0)
 			return r;
 		stopped.fresh = false;
@@ -173,12 +184,13 @@ static int switch_over(struct verb_request *request, const struct container_spec
 	begin = clock_boot_ms();
 	r = bring_down(request, spec->agent, STOP_S * SECOND, err);
 	if (r == 0)
-		r = make_ready(request->place, &stopped, err);
+		r = make_ready(request, &stopped, err);
 	if (r == 0)
 		r = bring_up(request, spec, answer, err);
 	if (r == 0)
 		json_object_set_new(answer, "downtime_ms",
-				    json_integer(is_up(&state) ? clock_boot_ms() - begin : 0));
+				    json_integer(is_up(&view.state) ? clock_boot_ms() - begin
+								    : 0));
 	return r;
 }
 
@@ -271,30 +283,31 @@ int verb_limits(struct verb_request *request, json_t *answer, struct error *err)
 static int put_state(struct verb_request *request, const char *agent, json_t *row,
 		     struct error *err)
 {
-	char hash[SPEC_HASH_SIZE], system[OID_HEX_SIZE];
-	struct container_state state;
+	char hash[SPEC_HASH_SIZE];
 	struct container_spec spec = {};
-	int r = request->supervisor->inspect(request->place, agent, &state, err);
+	struct container_view view;
+	int r = driver_of(request->place, agent)->inspect(request, agent, &view, err);
 
 	if (r < 0)
 		return r;
 	json_put_str(row, "agent", agent);
-	json_put_str(row, "state", state_name(state.state));
-	if (state.exit[0])
-		json_put_str(row, "exit", state.exit);
+	json_put_str(row, "state", state_name(view.state.state));
+	if (view.state.exit[0])
+		json_put_str(row, "exit", view.state.exit);
 	if (agent_read_spec(request->place, agent, &spec, NULL) == 0) {
 		json_put_str(row, "spec_hash", spec_hash(hash, &spec));
 		spec_release(&spec);
 	}
-	if (state.leader == 0)
+	if (view.state.leader == 0)
 		return 0;
-	json_object_set_new(row, "leader", json_integer(state.leader));
-	if (state.since_boot_ms > 0)
+	json_object_set_new(row, "leader", json_integer(view.state.leader));
+	if (view.state.since_boot_ms > 0)
 		json_object_set_new(row, "since_ms",
-				    json_integer(clock_boot_ms() - state.since_boot_ms));
-	/* A root that is none of ours is told by the system being absent. */
-	if (readback_system(request->place, agent, state.leader, system, NULL) == 0)
-		json_put_str(row, "system", system);
+				    json_integer(clock_boot_ms() - view.state.since_boot_ms));
+	if (view.system[0])
+		json_put_str(row, "system", view.system);
+	if (view.claimed)
+		json_object_set_new(row, "claimed", json_true());
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "host/driver.h"
 #include "host/lock.h"
 #include "skep-exec/agent.h"
 #include "skep-exec/table.h"
@@ -33,9 +34,10 @@ static int destroy(struct verb_request *request, const char *agent, struct error
 {
 	const struct supervisor *s = request->supervisor;
 	const struct place *place = request->place;
+	const struct driver *driver = driver_of(place, agent);
 	_cleanup_free_ char *spec = str_format("%s.json", agent);
 	struct container_state state;
-	int r = s->stop(place, agent, STOP_MS, err);
+	int r = driver->stop(request, agent, STOP_MS, err);
 
 	if (r == 0)
 		r = s->forget(place, agent, err);
@@ -44,7 +46,7 @@ static int destroy(struct verb_request *request, const char *agent, struct error
 	if (r == 0 && (state.nspawn_pid != 0 || state.leader != 0))
 		r = error_set(err, EBUSY, "the container of '%s' is still running", agent);
 	if (r == 0)
-		r = remove_one(place->state, "roots", agent, err);
+		r = driver->destroy(request, agent, err);
 	if (r == 0)
 		r = remove_one(place->runtime, "spec", spec, err);
 	if (r == 0)

@@ -4,6 +4,7 @@ let id = config.skep.identity; in {
   options.skep.identity = {
     name = lib.mkOption { type = lib.types.str; };
     port = lib.mkOption { type = lib.types.port; };
+    role = lib.mkOption { type = lib.types.enum [ "agent" "manager" ]; default = "agent"; };
     label = lib.mkOption { type = lib.types.str; default = id.name; };
     dashboardPort = lib.mkOption { type = lib.types.port; default = 7700; };
   };

@@ -89,6 +89,29 @@ static void test_agent(void **state)
 	nspawn_free_argv(argv);
 }
 
+/* It starts by its own init, and has the store in place of the machine's /usr. */
+static void test_nixos_system(void **state)
+{
+	static const char *const wanted[] = {
+		"--bind-ro=/nix/store:/nix/store:norbind,idmap",
+		"/nix/store/k8lzrs49906d44acq5lg4f4g97wl66rq-x/init",
+		"--bind=/var/lib/skep/agents/alice/state:/state",
+		NULL,
+	};
+	struct nspawn_setup store = setup;
+	struct container_spec spec = make_spec();
+	char **argv;
+
+	(void)state;
+	strcpy(spec.system, "/nix/store/k8lzrs49906d44acq5lg4f4g97wl66rq-x");
+	store.store_idmap = true;
+	argv = nspawn_argv(&place, &spec, &store);
+	assert_args(argv, wanted, true);
+	assert_false(has(argv, "--boot"));
+	assert_null(starting_with(argv, "--bind-ro=/usr:"));
+	nspawn_free_argv(argv);
+}
+
 /* Only the manager sees other agents' repositories, and only its own side can be written. */
 static void test_manager(void **state)
 {
@@ -158,6 +181,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_agent),
+		cmocka_unit_test(test_nixos_system),
 		cmocka_unit_test(test_manager),
 		cmocka_unit_test(test_network_and_capabilities),
 		cmocka_unit_test(test_paths_are_escaped),

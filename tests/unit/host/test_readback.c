@@ -7,6 +7,7 @@
 
 #define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define S "k8lzrs49906d44acq5lg4f4g97wl66rq-nixos-system-alice-24.11"
 #define ROOTS "/var/lib/skep/roots/alice"
 #define HOST "25 1 254:0 / / rw - ext4 /dev/vda rw\n26 25 0:22 / /sys rw - sysfs sysfs rw\n"
 
@@ -35,6 +36,8 @@ static const struct {
 	{"another device", HOST, "611 589 254:1 " ROOTS "/" A " / rw - ext4 d rw\n", NULL},
 	{"not at the top", HOST, "611 589 254:0 " ROOTS "/" A " /mnt rw - ext4 d rw\n", NULL},
 	{"no system's name", HOST, "611 589 254:0 " ROOTS "/latest / rw - ext4 d rw\n", NULL},
+	{"a NixOS system's root", HOST, "611 589 254:0 " ROOTS "/" S " / rw - ext4 d rw\n",
+	 "/nix/store/" S},
 	{"deleted", HOST, "611 589 254:0 " ROOTS "/" A "//deleted / rw - ext4 d rw\n", NULL},
 	{"nothing", HOST, "", NULL},
 	{"torn lines", HOST, "611 589 254:0\n611\n\n", NULL},
@@ -45,7 +48,7 @@ static void test_parse(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		char system[OID_HEX_SIZE] = "untouched";
+		char system[SYSTEM_SIZE] = "untouched";
 		int r = readback_parse(cases[i].own, ROOTS, cases[i].leaders, system);
 
 		if (cases[i].system ? r != 0 || strcmp(system, cases[i].system) != 0
@@ -57,7 +60,7 @@ static void test_parse(void **state)
 /* Blanks in paths are octal in mountinfo. */
 static void test_escapes(void **state)
 {
-	char system[OID_HEX_SIZE];
+	char system[SYSTEM_SIZE];
 
 	(void)state;
 	assert_int_equal(readback_parse("25 1 254:0 / / rw - ext4 d rw\n",

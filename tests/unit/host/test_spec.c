@@ -47,6 +47,28 @@ static void test_round_trip(void **state)
 	json_decref(again);
 }
 
+static void test_store_systems(void **state)
+{
+	json_t *object = good_spec(), *again;
+	struct container_spec spec = {};
+	struct error err = {};
+
+	(void)state;
+	json_object_set_new(object, "system",
+			    json_string("/nix/store/k8lzrs49906d44acq5lg4f4g97wl66rq-x"));
+	assert_int_equal(spec_parse(object, &spec, &err), 0);
+	assert_int_equal(spec.driver, DRIVER_NSPAWN);
+	spec_release(&spec);
+	json_object_set_new(object, "driver", json_string("nixos-container"));
+	assert_int_equal(spec_parse(object, &spec, &err), 0);
+	assert_int_equal(spec.driver, DRIVER_NIXOS_CONTAINER);
+	again = spec_to_json(&spec);
+	assert_true(json_equal(object, again));
+	spec_release(&spec);
+	json_decref(object);
+	json_decref(again);
+}
+
 static void test_manager_role(void **state)
 {
 	json_t *object = good_spec();
@@ -87,6 +109,10 @@ static void test_refuses(void **state)
 		{"system", "\"../../../../../../../../../../../../etc\""},
 		{"system", "\"0123456789ABCDEF0123456789abcdef01234567\""},
 		{"system", "\"0123456789abcdef\""},
+		{"system", "\"/nix/store/k8lzrs49906d44acq5lg4f4g97wl66rq\""},
+		{"system", "\"/nix/store/k8lzrs49906d44acq5lg4f4g97wl66rq-x/init\""},
+		{"driver", "\"lxd\""},
+		{"driver", "\"nixos-container\""}, /* its system is no store path */
 		{"network", "\"bridge\""},
 		{"network", NULL},
 		{"port", "0"},
@@ -170,9 +196,8 @@ static void test_env_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_manager_role),
-		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_store_systems),
+		cmocka_unit_test(test_manager_role), cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_env_bounds),
 	};
 

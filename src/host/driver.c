@@ -1,0 +1,100 @@
+/* The driver for any Linux: a root of its own per system, nspawn by skep-exec's own unit or
+ * child. */
+#include "host/driver.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "host/readback.h"
+#include "host/roots.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int create(struct verb_request *request, const struct container_spec *spec,
+		  struct error *err)
+{
+	return root_prepare(request->place, spec, NULL, err);
+}
+
+static int start(struct verb_request *request, const struct container_spec *spec,
+		 int64_t timeout_ms, struct container_state *ret, struct error *err)
+{
+	int r = root_activate(request->place, spec->agent, spec->system, err);
+
+	return r < 0 ? r
+		     : request->supervisor->start(request->place, spec->agent, &spec->limits,
+						  timeout_ms, ret, err);
+}
+
+static int stop(struct verb_request *request, const char *agent, int64_t timeout_ms,
+		struct error *err)
+{
+	return request->supervisor->stop(request->place, agent, timeout_ms, err);
+}
+
+/* A system is the root it runs on, so another one takes a restart. */
+static int switch_over(struct verb_request *request, const struct container_spec *spec,
+		       const struct container_state *now, struct error *err)
+{
+	(void)request;
+	(void)spec;
+	(void)now;
+	(void)err;
+	return 0;
+}
+
+static int destroy(struct verb_request *request, const char *agent, struct error *err)
+{
+	_cleanup_close_ int fd = place_open(request->place->state, "roots", err);
+	int r = fd < 0 ? fd : file_remove_tree(fd, agent, err);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+/* A root that is none of ours is told by the system being absent. */
+static int inspect(struct verb_request *request, const char *agent, struct container_view *ret,
+		   struct error *err)
+{
+	struct container_view view = {};
+	int r = request->supervisor->inspect(request->place, agent, &view.state, err);
+
+	if (r < 0)
+		return r;
+	if (view.state.leader > 0 &&
+	    readback_system(request->place, agent, view.state.leader, view.system, NULL) < 0)
+		view.system[0] = '\0';
+	if (system_is_store(view.system)) {
+		view.claimed = true;
+		if (readback_claimed(view.state.leader, view.system, NULL) < 0)
+			view.system[0] = '\0';
+	}
+	*ret = view;
+	return 0;
+}
+
+const struct driver driver_nspawn = {
+	.name = "nspawn",
+	.create = create,
+	.start = start,
+	.stop = stop,
+	.switch_over = switch_over,
+	.destroy = destroy,
+	.inspect = inspect,
+};
+
+const struct driver *driver_get(enum driver_kind kind)
+{
+	switch (kind) {
+	case DRIVER_NSPAWN:
+	case DRIVER_NIXOS_CONTAINER:
+		return &driver_nspawn;
+	}
+	return &driver_nspawn;
+}
+
+const struct driver *driver_of(const struct place *place, const char *agent)
+{
+	(void)place;
+	(void)agent;
+	return &driver_nspawn;
+}
