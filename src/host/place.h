@@ -10,6 +10,7 @@ struct place {
 	const char *state;       /* absolute, no trailing slash: /var/lib/skep */
 	const char *runtime;     /* absolute, no trailing slash: /run/skep */
 	const char *program_dir; /* where skep-exec and its siblings are */
+	const char *gcroots;     /* Nix's, NULL: where Nix has them */
 	uid_t skep_uid, build_uid;
 	gid_t skep_gid, build_gid;
 };
