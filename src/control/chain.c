@@ -15,7 +15,7 @@
 struct scan {
 	struct chain *chain;
 	struct repo *repo;
-	const char *agent;
+	const char *agent; /* NULL: in meta, where each tag says whose it is */
 	struct error *err;
 };
 
@@ -23,6 +23,7 @@ static void add(struct chain *chain, const char *agent, const char *ref, const c
 		const struct tag *tag)
 {
 	struct chain_entry entry = {.wall_s = tag->wall_s};
+	_cleanup_free_ char *claimed = entry_get(buf_str(&tag->message), "Skep-Agent", 0);
 
 	if (proposal_parse_ref(ref, &entry.state, &entry.id) < 0)
 		return;
@@ -30,7 +31,10 @@ static void add(struct chain *chain, const char *agent, const char *ref, const c
 		entry.seq = 0;
 	memcpy(entry.oid, oid, OID_HEX_SIZE);
 	memcpy(entry.target, tag->target, OID_HEX_SIZE);
-	snprintf(entry.agent, sizeof(entry.agent), "%s", agent);
+	snprintf(entry.agent, sizeof(entry.agent), "%s",
+		 agent     ? agent
+		 : claimed ? claimed
+			   : "");
 	entry.message = str_dup(buf_str(&tag->message));
 	entry.is_named_so = strcmp(tag->name, ref + strlen("refs/tags/")) == 0;
 	chain->entries = mem_grow(chain->entries, chain->count + 1, sizeof(*chain->entries));
@@ -79,6 +83,13 @@ static int on_purged(const char *name, const char *oid, void *data)
 	(void)oid;
 	s->agent = name + strlen("refs/skep/purged/");
 	return tagfile_each(s->repo, name, on_kept_tag, s, s->err);
+}
+
+static int read_requests(struct hive *hive, struct chain *chain, struct error *err)
+{
+	_cleanup_free_ char *dir = hive_meta_dir(hive);
+
+	return read_repo(dir, NULL, chain, err);
 }
 
 static int read_purged(struct hive *hive, struct chain *chain, struct error *err)
@@ -147,6 +158,8 @@ int chain_read(struct hive *hive, struct chain *ret, struct error *err)
 	struct chain chain = {};
 	int r = read_applied(hive, &chain, err);
 
+	if (r == 0)
+		r = read_requests(hive, &chain, err);
 	if (r == 0)
 		r = read_purged(hive, &chain, err);
 	if (r < 0) {

@@ -17,7 +17,7 @@ struct chain {
 	size_t count;
 };
 
-/* Reads applied repositories and the tags that purges left in meta. The caller calls
+/* Reads applied repositories, meta, and the tags that purges left there. The caller calls
  * chain_release(). */
 int chain_read(struct hive *hive, struct chain *ret, struct error *err);
 void chain_release(struct chain *chain);

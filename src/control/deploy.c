@@ -22,6 +22,7 @@
 #include "control/event.h"
 #include "control/joblog.h"
 #include "control/meta.h"
+#include "control/outcome.h"
 #include "control/port.h"
 #include "control/postmortem.h"
 #include "control/probe.h"
@@ -33,9 +34,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOG_IN_TAG_MAX (64 * 1024)
-#define RECORD_AGAIN_MS 5000
-
 static void on_built(struct op *op);
 static void on_looked(struct op *op);
 static void on_port(struct op *op);
@@ -46,39 +44,6 @@ static void on_rolled_back(struct op *op);
 static void on_rollback_read(struct op *op);
 
 /* ---- ends ---- */
-
-/*
- * The disk is full, or worse. The operation stays in line until its outcome is recorded: what
- * nobody wrote down would be done again by the next start.
- */
-static void record_later(struct op *op, const struct error *err, op_step step)
-{
-	log_event(LOG_ERR, error_text(err), "SKEP_AGENT", op->agent->settings.name, NULL);
-	joblog_line(op->log, "cannot record the outcome, trying again: %s", error_text(err));
-	op_sleep(op, RECORD_AGAIN_MS, step);
-}
-
-static void record_failure(struct op *op)
-{
-	struct verdict verdict = {.build_ms = -1, .downtime_ms = -1};
-	_cleanup_free_ char *tail = joblog_tail(op->log, LOG_IN_TAG_MAX);
-	_cleanup_free_ char *note =
-		str_format("%s\n\nThe end of the log:\n%s", error_text(&op->err), tail);
-	struct error err = {}, why = op->err;
-	int r;
-
-	verdict.note = note;
-	crash_point("failing");
-	r = ledger_decide(op->hive, op->proposal, PROPOSAL_FAILED, &verdict, &err);
-	if (r < 0 && r != -EEXIST) {
-		record_later(op, &err, record_failure);
-		return;
-	}
-	error_set_code(&op->err, why.err, why.code, "proposal %" PRId64 ": %s",
-		       op->proposal->id, error_text(&why));
-	error_hint(&op->err, "skep log %" PRId64, op->proposal->id);
-	op_finish(op, op->err.err);
-}
 
 /* Records the failure of a proposal (or only reports it, when there is none) and ends the
  * operation. */
@@ -94,10 +59,7 @@ static void fail(struct op *op, const char *code)
 	}
 	op->err.code = code;
 	joblog_line(op->log, "failed: %s", error_text(&op->err));
-	if (op->proposal)
-		record_failure(op);
-	else
-		op_finish(op, op->err.err);
+	outcome_fail(op);
 }
 
 /* The tag is on disk: everything that follows from it. Failing here loses nothing, the next
@@ -169,7 +131,7 @@ static void record(struct op *op)
 	if (r < 0) {
 		s->deployed = old_deployed;
 		memcpy(s->revision, op->old_commit, sizeof(s->revision));
-		record_later(op, &op->err, read_back);
+		outcome_later(op, &op->err, read_back);
 		return;
 	}
 	crash_point("deployed");

@@ -33,7 +33,8 @@ static int cancel_proposals(struct op *op)
 		struct verdict verdict = plain;
 		int r;
 
-		if (proposal_is_final(p) || strcmp(p->agent, op->agent->settings.name) != 0)
+		if (proposal_is_final(p) || proposal_is_of_hive(p) ||
+		    strcmp(p->agent, op->agent->settings.name) != 0)
 			continue;
 		verdict.actor = &op->actor;
 		verdict.note = "the agent was destroyed";

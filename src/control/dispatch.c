@@ -22,6 +22,7 @@ static const handler_fn handlers[VERB_COUNT] = {
 	[VERB_BUILD_LOG] = handle_build_log,
 	[VERB_HISTORY] = handle_history,
 	[VERB_SPAWN] = handle_spawn,
+	[VERB_REQUEST_SPAWN] = handle_request_spawn,
 	[VERB_START] = handle_start,
 	[VERB_STOP] = handle_stop,
 	[VERB_KILL] = handle_kill,
@@ -97,6 +98,18 @@ bool dispatch_sees(const struct session *s, const struct agent *agent)
 	return s->who == PRINCIPAL_MANAGER && strcmp(agent->settings.parent, s->agent) == 0;
 }
 
+bool dispatch_sees_proposal(const struct session *s, const struct proposal *p)
+{
+	const struct agent *agent;
+
+	if (!s->agent[0])
+		return true;
+	if (proposal_is_of_hive(p)) /* what it asked for itself */
+		return p->submitter && strcmp(p->submitter, s->agent) == 0;
+	agent = hive_find(s->hive, p->agent);
+	return agent && dispatch_sees(s, agent);
+}
+
 static int check_reach(const struct session *s, const struct agent *agent, struct error *err)
 {
 	const char *name = agent->settings.name;
@@ -134,7 +147,6 @@ int dispatch_proposal(struct session *s, const json_t *request, struct proposal 
 		      struct error *err)
 {
 	struct proposal *p;
-	struct agent *agent;
 	int64_t id = 0;
 	int r;
 
@@ -145,8 +157,7 @@ int dispatch_proposal(struct session *s, const json_t *request, struct proposal 
 		return hive_get_proposal(s->hive, id, ret, err);
 	/* an agent is not told whether somebody else's proposal exists */
 	p = hive_find_proposal(s->hive, id);
-	agent = p ? hive_find(s->hive, p->agent) : NULL;
-	if (!agent || check_reach(s, agent, NULL) < 0)
+	if (!p || !dispatch_sees_proposal(s, p))
 		return error_set(err, ENOENT, "no proposal %lld of yours", (long long)id);
 	*ret = p;
 	return 0;

@@ -33,8 +33,11 @@ int handle_whoami(struct session *session, const json_t *request, struct error *
 /* Watching: metering.c */
 int handle_usage(struct session *session, const json_t *request, struct error *err);
 
-/* Containers: handlers_agent.c */
+/* New agents: handlers_spawn.c */
 int handle_spawn(struct session *session, const json_t *request, struct error *err);
+int handle_request_spawn(struct session *session, const json_t *request, struct error *err);
+
+/* Containers: handlers_agent.c */
 int handle_start(struct session *session, const json_t *request, struct error *err);
 int handle_stop(struct session *session, const json_t *request, struct error *err);
 int handle_kill(struct session *session, const json_t *request, struct error *err);
@@ -88,3 +91,6 @@ int dispatch_proposal(struct session *session, const json_t *request, struct pro
 /* Whether a list may show this agent here: an agent sees itself, the manager its children too,
  * everybody else all. */
 bool dispatch_sees(const struct session *session, const struct agent *agent);
+
+/* The same of a proposal; one about the hive is seen by the agent that made it. */
+bool dispatch_sees_proposal(const struct session *session, const struct proposal *proposal);

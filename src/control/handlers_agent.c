@@ -261,47 +261,7 @@ int handle_stop(struct session *s, const json_t *request, struct error *err)
 	return with_scope(s, request, lifecycle_stop, err);
 }
 
-/* ---- spawn and destroy ---- */
-
-static int read_limits(const json_t *request, struct limits *ret, struct error *err)
-{
-	*ret = LIMITS_UNSET;
-	return limits_from_json(request, ret, err);
-}
-
-int handle_spawn(struct session *s, const json_t *request, struct error *err)
-{
-	struct spawn_request spawn = {.private_network = -1};
-	const char *driver = driver_kind_name(DRIVER_NSPAWN), *builder = SETTINGS_BUILDER,
-		   *network = NULL;
-	json_t *labels = NULL;
-	bool wait = false;
-	struct op *op = NULL;
-	int r;
-
-	if ((r = json_get_str(request, "name", true, &spawn.name, err)) < 0 ||
-	    (r = name_check(spawn.name, err)) < 0 ||
-	    (r = json_get_str(request, "driver", false, &driver, err)) < 0 ||
-	    (r = driver_kind_parse(driver, &spawn.driver, err)) < 0 ||
-	    (r = json_get_str(request, "builder", false, &builder, err)) < 0 ||
-	    (r = settings_check_builder(builder, err)) < 0 ||
-	    (r = json_get_str(request, "network", false, &network, err)) < 0 ||
-	    (r = json_get_object(request, "labels", false, &labels, err)) < 0 ||
-	    (r = read_limits(request, &spawn.limits, err)) < 0 ||
-	    (r = json_get_bool(request, "wait", false, &wait, err)) < 0)
-		return r;
-	if (network && strcmp(network, "host") != 0 && strcmp(network, "private") != 0) {
-		_cleanup_free_ char *shown = text_clean_dup(network, 60, false);
-
-		return error_set(err, EINVAL,
-				 "'network' must be \"host\" or \"private\", not '%s'", shown);
-	}
-	if (network)
-		spawn.private_network = strcmp(network, "private") == 0;
-	spawn.labels = labels;
-	r = lifecycle_spawn(s->hive, &spawn, &s->actor, &op, err);
-	return r < 0 ? r : answer_for(s, op, wait, spawn.name, 0, false);
-}
+/* ---- destroy ---- */
 
 /* What a destroy names may be an agent whose container is gone and whose state was kept. */
 static int find_for_destroy(struct session *s, const char *name, bool purge, struct agent **ret,

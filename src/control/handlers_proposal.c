@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "control/request.h"
 #include "control/rows.h"
 #include "control/worker.h"
 #include "git/refs.h"
@@ -23,14 +24,15 @@
 
 struct filter {
 	const char *agent;
-	const json_t *status; /* array, or NULL with all or pending only */
+	const json_t *status, *kinds; /* arrays; NULL: all or pending only; every kind */
 	bool all;
 	int64_t id, before, limit; /* id 0: any */
 };
 
 static int read_filter(const json_t *request, struct filter *f, struct error *err)
 {
-	json_t *status = json_object_get(request, "status"), *kinds = NULL;
+	json_t *status = json_object_get(request, "status");
+	json_t *kinds = NULL;
 	int r;
 
 	*f = (struct filter){.before = INT64_MAX, .limit = LIST_MAX};
@@ -46,8 +48,7 @@ static int read_filter(const json_t *request, struct filter *f, struct error *er
 	    (r = json_get_int(request, "before", false, 1, INT64_MAX, &f->before, err)) < 0 ||
 	    (r = json_get_int(request, "limit", false, 1, LIST_MAX, &f->limit, err)) < 0)
 		return r;
-	if (kinds && !json_holds(kinds, "apply_commit"))
-		f->limit = 0;
+	f->kinds = kinds;
 	return f->agent ? name_check(f->agent, err) : 0;
 }
 
@@ -57,20 +58,12 @@ static bool matches(const struct filter *f, const struct proposal *p)
 		return p->id == f->id;
 	if (p->id >= f->before || (f->agent && strcmp(f->agent, p->agent) != 0))
 		return false;
+	if (f->kinds && !json_holds(f->kinds, proposal_kind_name(p->kind)))
+		return false;
 	if (f->status)
 		return json_holds(f->status, proposal_status_name(p)) ||
 		       json_holds(f->status, proposal_state_name(p));
 	return f->all || proposal_is_pending(p);
-}
-
-static bool is_visible_proposal(const struct session *s, const struct proposal *p)
-{
-	const struct agent *agent;
-
-	if (!s->agent[0])
-		return true;
-	agent = hive_find(s->hive, p->agent);
-	return agent && dispatch_sees(s, agent);
 }
 
 int handle_pending(struct session *s, const json_t *request, struct error *err)
@@ -87,7 +80,7 @@ int handle_pending(struct session *s, const json_t *request, struct error *err)
 	     i > 0 && (int64_t)json_array_size(rows) < filter.limit; i--) {
 		const struct proposal *p = s->hive->proposals[i - 1];
 
-		if (matches(&filter, p) && is_visible_proposal(s, p))
+		if (matches(&filter, p) && dispatch_sees_proposal(s, p))
 			json_array_insert_new(rows, 0, row_proposal(s->hive, p));
 	}
 	session_answer(s, answer_with("approvals", rows));
@@ -160,7 +153,7 @@ int handle_proposal(struct session *s, const json_t *request, struct error *err)
 	int r;
 
 	if ((r = dispatch_proposal(s, request, &p, err)) < 0 ||
-	    (r = hive_open_applied(s->hive, p->agent, &repo, err)) < 0 ||
+	    (r = hive_open_home(s->hive, p, &repo, err)) < 0 ||
 	    (r = repo_commit_summary(repo, p->commit, &title, &author, err)) < 0)
 		return r;
 	row = row_proposal(s->hive, p);
@@ -186,12 +179,22 @@ struct diff_request {
 	char label[48];
 };
 
+/* What it was proposed on is not what is there now. The hive's own record moves all the time:
+ * what counts there is whether the request still can be carried out. */
+static bool has_moved(struct hive *hive, const struct proposal *p)
+{
+	const struct agent *agent = hive_find(hive, p->agent);
+
+	if (proposal_is_of_hive(p))
+		return proposal_is_pending(p) && request_check(hive, p, NULL) < 0;
+	return agent && strcmp(agent->settings.revision, p->base) != 0;
+}
+
 static void on_diff(const json_t *result, const struct error *err, void *data)
 {
 	struct diff_request *d = data;
 	struct session *s = session_found(d->session);
 	const struct proposal *p = hive_find_proposal(d->hive, d->id);
-	const struct agent *agent = p ? hive_find(d->hive, p->agent) : NULL;
 	struct error gone = {};
 	json_t *diff;
 
@@ -208,9 +211,7 @@ static void on_diff(const json_t *result, const struct error *err, void *data)
 		if (d->against[0])
 			json_object_set_new(json_object_get(diff, "against"), "commit",
 					    json_string(d->against));
-		json_object_set_new(diff, "base_moved",
-				    json_boolean(agent && strcmp(agent->settings.revision,
-								 p->base) != 0));
+		json_object_set_new(diff, "base_moved", json_boolean(has_moved(d->hive, p)));
 		json_object_update_missing(diff, (json_t *)result);
 		json_object_del(diff, "ok");
 		session_answer(s, answer_with("diff", diff));
@@ -248,6 +249,10 @@ static int find_against(struct session *s, const struct proposal *p, const json_
 		snprintf(d->label, sizeof(d->label), "base");
 		return 0;
 	}
+	if (proposal_is_of_hive(p))
+		return error_set(err, EINVAL,
+				 "proposal %" PRId64 " is compared with the hive as it was",
+				 p->id);
 	if (json_is_string(against) && strcmp(json_string_value(against), "deployed") == 0) {
 		snprintf(d->against, sizeof(d->against), "%s",
 			 agent ? agent->settings.revision : "");
@@ -263,7 +268,7 @@ static int find_against(struct session *s, const struct proposal *p, const json_
 	r = hive_get_proposal(s->hive, json_integer_value(against), &other, err);
 	if (r < 0)
 		return r;
-	if (strcmp(other->agent, p->agent) != 0)
+	if (strcmp(other->agent, p->agent) != 0 || proposal_is_of_hive(other))
 		return error_set(err, EINVAL, "proposal %" PRId64 " is of '%s', not of '%s'",
 				 other->id, other->agent, p->agent);
 	memcpy(d->against, other->commit, sizeof(d->against));
@@ -274,6 +279,7 @@ static int find_against(struct session *s, const struct proposal *p, const json_
 int handle_diff(struct session *s, const json_t *request, struct error *err)
 {
 	struct diff_request *d = mem_new(1, sizeof(*d));
+	_cleanup_free_ char *home = NULL;
 	struct proposal *p;
 	int r = dispatch_proposal(s, request, &p, err);
 
@@ -291,6 +297,7 @@ int handle_diff(struct session *s, const json_t *request, struct error *err)
 	d->hive = s->hive;
 	d->id = p->id;
 	d->hive->diffs += d->counts;
-	worker_diff(s->hive, p->agent, d->against, p->commit, on_diff, d);
+	home = hive_home_dir(s->hive, p);
+	worker_diff(s->hive, home, d->against, p->commit, on_diff, d);
 	return HANDLED_LATER;
 }

@@ -242,7 +242,8 @@ void hive_drop_proposals(struct hive *hive, const char *agent)
 	size_t n = 0;
 
 	for (size_t i = 0; i < hive->n_proposals; i++) {
-		if (strcmp(hive->proposals[i]->agent, agent) == 0)
+		if (!proposal_is_of_hive(hive->proposals[i]) &&
+		    strcmp(hive->proposals[i]->agent, agent) == 0)
 			proposal_free(hive->proposals[i]);
 		else
 			hive->proposals[n++] = hive->proposals[i];
@@ -264,7 +265,19 @@ struct proposal *hive_open_proposal(const struct hive *hive, const char *agent)
 	for (size_t i = hive->n_proposals; i > hive->first_open; i--) {
 		struct proposal *p = hive->proposals[i - 1];
 
-		if (proposal_is_pending(p) && strcmp(p->agent, agent) == 0)
+		if (proposal_is_pending(p) && !proposal_is_of_hive(p) &&
+		    strcmp(p->agent, agent) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+struct proposal *hive_find_replaced(const struct hive *hive, const struct proposal *newer)
+{
+	for (size_t i = hive->n_proposals; i > hive->first_open; i--) {
+		struct proposal *p = hive->proposals[i - 1];
+
+		if (proposal_is_pending(p) && proposal_replaces(newer, p))
 			return p;
 	}
 	return NULL;
@@ -322,6 +335,19 @@ int hive_open_applied(const struct hive *hive, const char *agent, struct repo **
 		      struct error *err)
 {
 	_cleanup_free_ char *dir = hive_applied_dir(hive, agent);
+
+	return repo_open(dir, ret, err);
+}
+
+char *hive_home_dir(const struct hive *hive, const struct proposal *p)
+{
+	return proposal_is_of_hive(p) ? hive_meta_dir(hive) : hive_applied_dir(hive, p->agent);
+}
+
+int hive_open_home(const struct hive *hive, const struct proposal *p, struct repo **ret,
+		   struct error *err)
+{
+	_cleanup_free_ char *dir = hive_home_dir(hive, p);
 
 	return repo_open(dir, ret, err);
 }

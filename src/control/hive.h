@@ -120,6 +120,7 @@ struct hive {
 	size_t imports, import_turn; /* submissions being imported; whose turn it was last */
 	size_t diffs;                /* being made for others than operators */
 	uint64_t last_op;
+	struct quota requests; /* proposals about the hive itself, by whomever */
 	struct audit *audit;
 	struct login_book *logins;
 	struct server *server;
@@ -166,8 +167,11 @@ void hive_proposals_decided(struct hive *hive);
 /* Forgets the proposals of an agent whose record was purged. */
 void hive_drop_proposals(struct hive *hive, const char *agent);
 
-/* The undecided proposal of an agent, NULL when there is none. */
+/* The undecided proposal for an agent's repository, NULL when there is none. */
 struct proposal *hive_open_proposal(const struct hive *hive, const char *agent);
+
+/* The undecided proposal whose place this one takes, NULL when there is none. */
+struct proposal *hive_find_replaced(const struct hive *hive, const struct proposal *newer);
 
 /* Destroyed agents whose state was kept. */
 struct kept *hive_find_kept(const struct hive *hive, const char *name);
@@ -181,6 +185,14 @@ uid_t hive_manager_uid(void);
 char *hive_applied_dir(const struct hive *hive, const char *agent);
 char *hive_meta_dir(const struct hive *hive);
 char *hive_log_path(const struct hive *hive, int64_t id);
+
+/* The directory of the repository that holds a proposal's tags and commit: applied/<agent> or
+ * meta. A new string. */
+char *hive_home_dir(const struct hive *hive, const struct proposal *proposal);
+
+/* Opens that one; the caller frees it. */
+int hive_open_home(const struct hive *hive, const struct proposal *proposal, struct repo **ret,
+		   struct error *err);
 
 /* Opens the applied repository of an agent; the caller frees it. */
 int hive_open_applied(const struct hive *hive, const char *agent, struct repo **ret,

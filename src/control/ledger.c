@@ -1,6 +1,7 @@
 #include "control/ledger.h"
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "control/event.h"
 #include "control/joblog.h"
@@ -19,16 +20,18 @@ static void put_chain(struct hive *hive, struct entry *entry, const char *agent)
 	entry_put(entry, "Skep-Prev", hive->chain_head[0] ? hive->chain_head : "none");
 }
 
-int ledger_write(struct hive *hive, const char *agent, enum proposal_state family, int64_t id,
-		 const char *target, struct entry *entry, struct error *err)
+int ledger_write(struct hive *hive, const char *agent, bool of_hive, enum proposal_state family,
+		 int64_t id, const char *target, struct entry *entry, struct error *err)
 {
+	_cleanup_free_ char *dir =
+		of_hive ? hive_meta_dir(hive) : hive_applied_dir(hive, agent);
 	_cleanup_(repo_freep) struct repo *repo = NULL;
 	char name[64], oid[OID_HEX_SIZE];
 	int r;
 
 	snprintf(name, sizeof(name), "%s/%" PRId64, proposal_tag_family(family), id);
 	put_chain(hive, entry, agent);
-	r = hive_open_applied(hive, agent, &repo, err);
+	r = repo_open(dir, &repo, err);
 	if (r < 0)
 		return r;
 	r = tag_create(repo, name, target, entry_text(entry), hive->wall_s(), oid, err);
@@ -55,6 +58,25 @@ static void put_flags(struct entry *entry, const struct flags *flags)
 	}
 }
 
+/* What a kind needs beside the commit; agents' commits, the ordinary thing, need nothing. */
+static void put_kind(struct entry *entry, const struct proposal *p)
+{
+	_cleanup_free_ char *payload =
+		p->payload ? json_dumps(p->payload, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+
+	if (p->kind != PROPOSAL_APPLY_COMMIT)
+		entry_put(entry, "Skep-Kind", proposal_kind_name(p->kind));
+	entry_put(entry, "Skep-Payload", payload);
+}
+
+static char *make_subject(const char *family, int64_t id, const struct proposal *p)
+{
+	if (proposal_is_of_hive(p))
+		return str_format("%s %" PRId64 ": %s", family, id, p->title ? p->title : "");
+	return str_format("%s %" PRId64 ": %s %.*s", family, id, p->agent, OID_SHORT,
+			  p->commit);
+}
+
 static void log_proposal(const struct proposal *p, const char *subject,
 			 const struct actor *actor)
 {
@@ -74,8 +96,7 @@ int ledger_propose(struct hive *hive, struct proposal *p, const struct actor *ac
 	int64_t id = hive->last_id + 1, now = hive->wall_s();
 	int r;
 
-	subject =
-		str_format("proposal %" PRId64 ": %s %.*s", id, p->agent, OID_SHORT, p->commit);
+	subject = make_subject(proposal_tag_family(PROPOSAL_REVIEW), id, p);
 	entry_begin(&entry, subject, p->description);
 	entry_put(&entry, "Skep-Commit", p->commit);
 	entry_put(&entry, "Skep-Tree", p->tree);
@@ -83,9 +104,11 @@ int ledger_propose(struct hive *hive, struct proposal *p, const struct actor *ac
 	entry_put(&entry, "Skep-Title", p->title);
 	if (p->rollback_of >= 0)
 		entry_put_int(&entry, "Skep-Rollback-Of", p->rollback_of);
+	put_kind(&entry, p);
 	put_actor(&entry, actor);
 	put_flags(&entry, &p->flags);
-	r = ledger_write(hive, p->agent, PROPOSAL_REVIEW, id, p->commit, &entry, err);
+	r = ledger_write(hive, p->agent, proposal_is_of_hive(p), PROPOSAL_REVIEW, id, p->commit,
+			 &entry, err);
 	if (r < 0)
 		return r;
 	p->id = id;
@@ -113,8 +136,7 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 	_cleanup_free_ char *subject = NULL;
 	int r;
 
-	subject = str_format("%s %" PRId64 ": %s %.*s", proposal_tag_family(state), p->id,
-			     p->agent, OID_SHORT, p->commit);
+	subject = make_subject(proposal_tag_family(state), p->id, p);
 	entry_begin(&entry, subject, v->note);
 	entry_put(&entry, "Skep-Commit", p->commit);
 	entry_put(&entry, "Skep-Tree", p->tree);
@@ -128,7 +150,8 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 		entry_put_int(&entry, "Skep-Build-Ms", v->build_ms);
 	if (v->downtime_ms >= 0 && v->system)
 		entry_put_int(&entry, "Skep-Downtime-Ms", v->downtime_ms);
-	r = ledger_write(hive, p->agent, state, p->id, p->commit, &entry, err);
+	r = ledger_write(hive, p->agent, proposal_is_of_hive(p), state, p->id, p->commit,
+			 &entry, err);
 	if (r < 0)
 		return r;
 	ledger_read(p, state, entry_text(&entry), hive->wall_s());
@@ -155,15 +178,14 @@ int ledger_mark_building(struct hive *hive, struct proposal *p, struct error *er
 	int r;
 
 	snprintf(ref, sizeof(ref), "refs/tags/building/%" PRId64, p->id);
-	r = hive_open_applied(hive, p->agent, &repo, err);
+	r = hive_open_home(hive, p, &repo, err);
 	if (r < 0)
 		return r;
 	r = refs_create(repo, ref, p->commit, err);
 	if (r < 0 && r != -EEXIST)
 		return r;
 	p->state = PROPOSAL_BUILDING;
-	subject = str_format("building %" PRId64 ": %s %.*s", p->id, p->agent, OID_SHORT,
-			     p->commit);
+	subject = make_subject(proposal_tag_family(PROPOSAL_BUILDING), p->id, p);
 	log_proposal(p, subject, NULL);
 	event_proposal(hive, p);
 	return 0;
@@ -193,10 +215,25 @@ static void read_oid(const char *message, const char *key, char ret[OID_HEX_SIZE
 		memcpy(ret, value, OID_HEX_SIZE);
 }
 
+static void read_kind(struct proposal *p, const char *message)
+{
+	_cleanup_free_ char *kind = entry_get(message, "Skep-Kind", 0);
+	_cleanup_free_ char *payload = entry_get(message, "Skep-Payload", 0);
+	json_t *object = NULL;
+
+	if (kind)
+		(void)proposal_parse_kind(kind, &p->kind);
+	if (payload && json_parse(payload, strlen(payload), &object, NULL) == 0) {
+		json_decref(p->payload);
+		p->payload = object;
+	}
+}
+
 static void read_proposal(struct proposal *p, const char *message, int64_t wall_s)
 {
 	_cleanup_free_ char *body = entry_body(message);
 
+	read_kind(p, message);
 	read_oid(message, "Skep-Commit", p->commit);
 	read_oid(message, "Skep-Tree", p->tree);
 	read_oid(message, "Skep-Base", p->base);
@@ -253,7 +290,8 @@ void ledger_mark_stale(struct hive *hive, struct agent *agent)
 		struct verdict verdict = {.build_ms = -1, .downtime_ms = -1};
 		struct error err = {};
 
-		if (proposal_is_final(p) || strcmp(p->agent, agent->settings.name) != 0 ||
+		if (proposal_is_final(p) || proposal_is_of_hive(p) ||
+		    strcmp(p->agent, agent->settings.name) != 0 ||
 		    strcmp(p->base, agent->settings.revision) == 0)
 			continue;
 		note = str_format(

@@ -16,10 +16,11 @@ struct actor {
 
 /*
  * Adds the chain's trailers to record, writes <family>/<id> on target in the agent's applied
- * repository, and moves the chain's head. -EEXIST when the tag is there already.
+ * repository (of_hive: in meta), and moves the chain's head. -EEXIST when the tag is there
+ * already.
  */
-int ledger_write(struct hive *hive, const char *agent, enum proposal_state family, int64_t id,
-		 const char *target, struct entry *entry, struct error *err);
+int ledger_write(struct hive *hive, const char *agent, bool of_hive, enum proposal_state family,
+		 int64_t id, const char *target, struct entry *entry, struct error *err);
 
 /* Records a new proposal under the next number; sets proposal->id and adds it to the hive
  * (which then owns it). */
@@ -49,7 +50,7 @@ void ledger_read(struct proposal *proposal, enum proposal_state state, const cha
 		 int64_t wall_s);
 
 /*
- * Marks every proposal of the agent without an outcome stale whose base is not what runs now.
- * One whose deploy was begun is no exception: what it was approved on is gone.
+ * Marks every proposal for the agent's repository without an outcome stale whose base is not
+ * what runs now. One whose deploy was begun is no exception: what it was approved on is gone.
  */
 void ledger_mark_stale(struct hive *hive, struct agent *agent);

@@ -19,6 +19,15 @@ struct spawn_request {
 int lifecycle_spawn(struct hive *hive, const struct spawn_request *request,
 		    const struct actor *actor, struct op **ret, struct error *err);
 
+/* The same for settings that were planned and checked before (taken over), to carry out a
+ * proposal, whose outcome is recorded at the end. */
+struct op *lifecycle_spawn_planned(struct hive *hive, struct settings *settings,
+				   struct proposal *proposal, const struct actor *actor);
+
+/* And for an agent that has its entry already, because a crash came between the two. */
+struct op *lifecycle_spawn_again(struct agent *agent, struct proposal *proposal,
+				 const struct actor *actor);
+
 /* -EBUSY for an agent that is being destroyed. */
 int lifecycle_refuse_dying(const struct agent *agent, struct error *err);
 

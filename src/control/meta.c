@@ -19,20 +19,29 @@ static const char readme[] = "# The log of this hive\n"
 			     "`skep set`, `skep start`, `skep approve` and the like, never "
 			     "here. `git log -p` shows who runs what since when.\n";
 
-static json_t *render_agents(const struct hive *hive)
+/* added: an agent that is not there yet; NULL: none */
+static json_t *render_agents(const struct hive *hive, const struct settings *added)
 {
 	json_t *top = json_object(), *agents = json_object(), *kept = json_object();
 
 	for (size_t i = 0; i < hive->n_agents; i++) {
 		const struct agent *a = hive->agents[i];
 
+		if (added && strcmp(added->name, a->settings.name) < 0) {
+			json_object_set_new(agents, added->name, settings_to_json(added));
+			added = NULL;
+		}
 		if (!a->unborn)
 			json_object_set_new(agents, a->settings.name,
 					    settings_to_json(&a->settings));
 	}
+	if (added)
+		json_object_set_new(agents, added->name, settings_to_json(added));
 	for (size_t i = 0; i < hive->n_kept; i++) {
 		const struct kept *k = &hive->kept[i];
 
+		if (json_object_get(agents, k->name))
+			continue; /* it would come back */
 		json_object_set_new(kept, k->name,
 				    json_pack("{s:i,s:I}", "port", (int)k->port, "uid_base",
 					      (json_int_t)k->uid_base));
@@ -43,9 +52,9 @@ static json_t *render_agents(const struct hive *hive)
 	return top;
 }
 
-static char *agents_text(const struct hive *hive)
+static char *agents_text(const struct hive *hive, const struct settings *added)
 {
-	json_t *top = render_agents(hive);
+	json_t *top = render_agents(hive, added);
 	_cleanup_free_ char *text = json_dumps(top, JSON_INDENT(2));
 
 	json_decref(top);
@@ -62,8 +71,14 @@ static int open_meta(const struct hive *hive, struct repo **ret, struct error *e
 int meta_prepare(struct hive *hive, const char *message, char ret[OID_HEX_SIZE],
 		 struct error *err)
 {
+	return meta_preview(hive, NULL, message, ret, err);
+}
+
+int meta_preview(struct hive *hive, const struct settings *added, const char *message,
+		 char ret[OID_HEX_SIZE], struct error *err)
+{
 	_cleanup_(repo_freep) struct repo *repo = NULL;
-	_cleanup_free_ char *text = agents_text(hive);
+	_cleanup_free_ char *text = agents_text(hive, added);
 	struct commit_file files[2] = {
 		{.path = AGENTS_FILE, .data = text, .size = strlen(text)},
 		{.path = "README.md", .data = readme, .size = sizeof(readme) - 1},

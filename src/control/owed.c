@@ -21,7 +21,7 @@ static struct proposal *find_owed(const struct agent *agent)
 		struct proposal *p = hive->proposals[i];
 
 		if (!proposal_is_final(p) && !proposal_is_pending(p) &&
-		    strcmp(p->agent, agent->settings.name) == 0)
+		    !proposal_is_of_hive(p) && strcmp(p->agent, agent->settings.name) == 0)
 			return p;
 	}
 	return NULL;

@@ -8,6 +8,7 @@
 #include "control/lifecycle.h"
 #include "control/meta.h"
 #include "control/owed.h"
+#include "control/request.h"
 #include "git/refs.h"
 #include "git/tag.h"
 #include "git/tagfile.h"
@@ -20,7 +21,7 @@
 
 struct scan {
 	struct hive *hive;
-	const char *agent;
+	const char *agent; /* "": the tags are in meta and say whose they are */
 	struct repo *repo;
 	int64_t deployed; /* highest deployed/N */
 	char deployed_commit[OID_HEX_SIZE];
@@ -49,6 +50,14 @@ static struct proposal *find_or_add(struct hive *hive, const char *agent, int64_
 	return p;
 }
 
+static void take_agent(struct proposal *p, const char *message)
+{
+	_cleanup_free_ char *agent = entry_get(message, "Skep-Agent", 0);
+
+	if (agent && name_check(agent, NULL) == 0)
+		snprintf(p->agent, sizeof(p->agent), "%s", agent);
+}
+
 static int take_tag(struct scan *s, enum proposal_state state, int64_t id, const char *oid)
 {
 	struct proposal *p;
@@ -64,6 +73,8 @@ static int take_tag(struct scan *s, enum proposal_state state, int64_t id, const
 	}
 	if (id > 0) {
 		p = find_or_add(s->hive, s->agent, id);
+		if (!s->agent[0])
+			take_agent(p, buf_str(&tag.message));
 		ledger_read(p, state, buf_str(&tag.message), tag.wall_s);
 		if (state > p->state)
 			p->state = state;
@@ -189,19 +200,32 @@ static int scan_purged(struct hive *hive, struct error *err)
 	return refs_scan(dir, "refs/skep/purged/", on_purged, &scan, err);
 }
 
+/* Proposals about the hive itself have their tags in meta. */
+static int scan_requests(struct hive *hive, struct error *err)
+{
+	_cleanup_free_ char *dir = hive_meta_dir(hive);
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	struct scan scan = {.hive = hive, .agent = "", .err = err};
+	int r = repo_open(dir, &repo, err);
+
+	if (r < 0)
+		return r;
+	scan.repo = repo;
+	return refs_scan(dir, "refs/tags/", on_tag, &scan, err);
+}
+
 /* A crash between a new proposal and its predecessor's superseded/N: one stays open, the
  * newest. */
 static int close_superseded(struct hive *hive, struct error *err)
 {
 	for (size_t i = 0; i < hive->n_proposals; i++) {
-		struct proposal *p = hive->proposals[i],
-				*open = hive_open_proposal(hive, p->agent);
+		struct proposal *p = hive->proposals[i], *newer = hive_find_replaced(hive, p);
 		struct verdict verdict = {.note = "a newer proposal replaced it",
 					  .build_ms = -1,
 					  .downtime_ms = -1};
 		int r;
 
-		if (!proposal_is_pending(p) || open == p)
+		if (!proposal_is_pending(p) || !newer || newer->id < p->id)
 			continue;
 		r = ledger_decide(hive, p, PROPOSAL_SUPERSEDED, &verdict, err);
 		if (r < 0)
@@ -215,7 +239,7 @@ int recover_load(struct hive *hive, struct error *err)
 	int r;
 
 	if ((r = meta_load(hive, err)) < 0 || (r = scan_purged(hive, err)) < 0 ||
-	    (r = scan_agents(hive, err)) < 0 ||
+	    (r = scan_requests(hive, err)) < 0 || (r = scan_agents(hive, err)) < 0 ||
 	    (r = meta_commit(hive, "take over what was deployed before the last stop", err)) <
 		    0 ||
 	    (r = close_superseded(hive, err)) < 0)
@@ -226,6 +250,7 @@ int recover_load(struct hive *hive, struct error *err)
 	hive_proposals_decided(hive);
 	for (size_t i = 0; i < hive->n_agents; i++)
 		ledger_mark_stale(hive, hive->agents[i]);
+	request_mark_stale(hive);
 	return 0;
 }
 
@@ -248,6 +273,8 @@ static void on_inspected(const json_t *answer, int *fds, size_t n_fds, const str
 		lifecycle_open_socket(hive, hive->agents[i]);
 		owed_resume(hive->agents[i]);
 	}
+	if (answer)
+		request_resume(hive);
 	resume->fn(hive, answer ? NULL : err);
 	free(resume);
 }

@@ -12,13 +12,16 @@
 #include "base/json.h"
 #include "control/container.h"
 #include "control/event.h"
+#include "control/joblog.h"
 #include "control/meta.h"
+#include "control/outcome.h"
+#include "control/plan.h"
 #include "control/port.h"
+#include "control/request.h"
 #include "control/template.h"
 #include "git/commit.h"
 #include "git/refs.h"
 #include "git/seed.h"
-#include "host/spec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,61 +34,6 @@ static void on_seeded(struct op *op);
 static void on_system(struct op *op);
 static void on_started(struct op *op);
 static void on_read_back(struct op *op);
-
-/* ---- choosing port and ids ---- */
-
-static bool port_is_taken(const struct hive *hive, uint16_t port)
-{
-	for (size_t i = 0; i < hive->n_agents; i++)
-		if (hive->agents[i]->settings.port == port)
-			return true;
-	for (size_t i = 0; i < hive->n_kept; i++)
-		if (hive->kept[i].port == port)
-			return true;
-	return false;
-}
-
-static bool uid_is_taken(const struct hive *hive, uid_t base)
-{
-	for (size_t i = 0; i < hive->n_agents; i++)
-		if (hive->agents[i]->settings.uid_base == base)
-			return true;
-	for (size_t i = 0; i < hive->n_kept; i++)
-		if (hive->kept[i].uid_base == base)
-			return true;
-	return false;
-}
-
-static int choose_ids(const struct hive *hive, struct settings *s, struct error *err)
-{
-	const struct kept *kept = hive_find_kept(hive, s->name);
-	uint16_t port = name_port(s->name);
-
-	if (kept) {
-		s->port = kept->port;
-		s->uid_base = kept->uid_base;
-		return 0;
-	}
-	for (unsigned i = 0; i < PORT_SPAN && port_is_taken(hive, port); i++)
-		port = (uint16_t)(PORT_BASE +
-				  (name_port(s->name) - PORT_BASE + i + 1) % PORT_SPAN);
-	if (port_is_taken(hive, port))
-		return error_set(err, EBUSY, "every port from %d to %d has an agent", PORT_BASE,
-				 PORT_BASE + PORT_SPAN - 1);
-	s->port = port;
-	if (name_is_manager(s->name)) {
-		s->uid_base = hive_manager_uid();
-		return 0;
-	}
-	for (uid_t base = UID_BASE_FIRST + UID_RANGE; base <= UID_BASE_LAST;
-	     base += UID_RANGE) {
-		if (uid_is_taken(hive, base))
-			continue;
-		s->uid_base = base;
-		return 0;
-	}
-	return error_set(err, EBUSY, "every id range has an agent");
-}
 
 /* ---- the end of a spawn that failed ---- */
 
@@ -110,9 +58,9 @@ static void on_undone(struct op *op)
 	if (hive->keep_socket)
 		hive->keep_socket(hive, name, -1);
 	op->removes = true;
-	op_finish(op, op->err.err);
 	if (was_told)
 		event_removed(hive, name);
+	outcome_fail(op);
 }
 
 /* code: what kind of failure it is, unless it passes by itself; NULL: the error says it. */
@@ -122,6 +70,7 @@ static void undo(struct op *op, const char *code)
 	if (code && !error_passes(&op->why))
 		op->why.code = code;
 	error_prefix(&op->why, "cannot spawn '%s'", op->agent->settings.name);
+	joblog_line(op->log, "%s", error_text(&op->why));
 	op->r = 0;
 	op_call(op, "destroy", container_arguments(op->agent, NULL), NULL, 0, on_undone);
 }
@@ -144,7 +93,7 @@ static void on_read_back(struct op *op)
 	if (op->r < 0)
 		undo(op, "deploy_failed");
 	else
-		op_finish(op, 0);
+		outcome_done(op);
 }
 
 static void on_started(struct op *op)
@@ -190,19 +139,29 @@ static void on_system(struct op *op)
 		return;
 	}
 	crash_point("entered");
+	request_mark_stale(op->hive);
+	joblog_line(op->log, "built: system %.*s", OID_SHORT, op->tree);
 	lifecycle_open_socket(op->hive, op->agent);
 	op_take_slot(op, &op->hive->starts, start);
 }
 
 static void build(struct op *op)
 {
-	_cleanup_close_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	_cleanup_close_ int log_fd = -1;
 
+	if (op->log)
+		op->r = joblog_pipe(op->log, &log_fd, &op->err);
+	else
+		log_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (op->r < 0) {
+		undo(op, NULL);
+		return;
+	}
 	op->build =
 		op_call(op, "build",
 			container_arguments(op->agent, json_pack("{s:s,s:s}", "commit",
 								 op->commit, "tree", op->tree)),
-			&null_fd, 1, on_system);
+			&log_fd, 1, on_system);
 }
 
 /* The first state, made from the templates in applied. The same bytes and time make the same
@@ -240,9 +199,10 @@ static int write_first_tag(struct op *op, struct repo *repo)
 	entry_put(&entry, "Skep-Commit", op->commit);
 	entry_put(&entry, "Skep-Tree", op->tree);
 	entry_put(&entry, "Skep-System", op->tree);
-	entry_put(&entry, "Skep-Actor", op->actor.name);
-	entry_put(&entry, "Skep-Channel", op->actor.channel);
-	r = ledger_write(op->hive, s->name, PROPOSAL_DEPLOYED, 0, op->commit, &entry, &op->err);
+	entry_put(&entry, "Skep-Actor", op->has_actor ? op->actor.name : "skepd");
+	entry_put(&entry, "Skep-Channel", op->has_actor ? op->actor.channel : "controller");
+	r = ledger_write(op->hive, s->name, false, PROPOSAL_DEPLOYED, 0, op->commit, &entry,
+			 &op->err);
 	if (r < 0)
 		return r;
 	s->deployed = 0;
@@ -260,7 +220,8 @@ static int find_deployed(struct op *op, struct repo *repo)
 	for (size_t i = op->hive->n_proposals; i > 0; i--) {
 		const struct proposal *p = op->hive->proposals[i - 1];
 
-		if (p->state != PROPOSAL_DEPLOYED || strcmp(p->agent, s->name) != 0)
+		if (p->state != PROPOSAL_DEPLOYED || proposal_is_of_hive(p) ||
+		    strcmp(p->agent, s->name) != 0)
 			continue;
 		s->deployed = p->id;
 		memcpy(op->commit, p->commit, sizeof(op->commit));
@@ -343,9 +304,13 @@ static void on_port(struct op *op)
 {
 	const struct settings *s = &op->agent->settings;
 
-	if (port_judge(op) < 0) {
+	if (port_judge(op) < 0 && op->agent->unborn) {
 		op->removes = true;
-		op_finish(op, op->r);
+		outcome_fail(op);
+		return;
+	}
+	if (op->r < 0) {
+		undo(op, NULL);
 		return;
 	}
 	op_call(op, "prepare",
@@ -358,66 +323,53 @@ static void on_port(struct op *op)
 
 static void begin(struct op *op)
 {
+	struct proposal *p = op->proposal;
+	struct error err = {};
+
+	if (p && !op->log && joblog_open(op->hive, p->id, &op->log, &err) < 0) {
+		outcome_later(op, &err, begin);
+		return;
+	}
+	if (p && ledger_mark_building(op->hive, p, &err) < 0) {
+		outcome_later(op, &err, begin);
+		return;
+	}
+	if (p)
+		crash_point("building");
+	joblog_line(op->log, "spawning %s", op->agent->settings.name);
 	port_ask(op, on_port);
 }
 
-static int check_container_name(const struct hive *hive, const char *name, struct error *err)
+static struct op *add(struct agent *agent, struct proposal *proposal, const struct actor *actor)
 {
-	char mine[CONTAINER_NAME_SIZE], other[CONTAINER_NAME_SIZE];
+	struct op *op = op_add(agent, "spawn", actor, begin);
 
-	name_container(mine, name);
-	for (size_t i = 0; i < hive->n_agents; i++)
-		if (strcmp(mine, name_container(other, hive->agents[i]->settings.name)) == 0)
-			return error_set(err, EEXIST,
-					 "the container name '%s' of '%s' is that of '%s'",
-					 mine, name, hive->agents[i]->settings.name);
-	return 0;
+	op->proposal = proposal;
+	return op;
 }
 
 int lifecycle_spawn(struct hive *hive, const struct spawn_request *request,
 		    const struct actor *actor, struct op **ret, struct error *err)
 {
 	struct settings settings;
-	struct agent *agent;
-	const char *key;
-	json_t *value;
-	int r;
+	int r = plan_agent(hive, request, &settings, err);
 
-	r = name_check(request->name, err);
-	if (r < 0)
-		return r;
-	if (hive_find(hive, request->name)) {
-		r = error_set(err, EEXIST, "there is an agent '%s' already", request->name);
-		error_hint(err, "skep show %s", request->name);
-		return r;
-	}
-	if ((r = check_container_name(hive, request->name, err)) < 0)
-		return r;
-	settings_init(&settings, request->name);
-	settings.limits = request->limits;
-	settings.driver = request->driver;
-	settings.private_network = request->private_network < 0 ? hive->config->private_network
-								: request->private_network > 0;
-	if (!name_is_manager(request->name))
-		snprintf(settings.parent, sizeof(settings.parent), "%s", MANAGER_NAME);
-	json_object_foreach ((json_t *)request->labels, key, value) {
-		_cleanup_free_ char *name = str_format("label.%s", key);
-
-		r = json_is_string(value)
-			    ? settings_change(&settings, name, json_string_value(value),
-					      &(bool){false}, err)
-			    : error_set(err, EINVAL, "label '%.60s' must be a string", key);
-		if (r < 0)
-			break;
-	}
 	if (r == 0)
-		r = choose_ids(hive, &settings, err);
-	if (r < 0) {
-		settings_release(&settings);
-		return r;
-	}
-	agent = hive_add(hive, &settings);
+		*ret = lifecycle_spawn_planned(hive, &settings, NULL, actor);
+	return r;
+}
+
+struct op *lifecycle_spawn_planned(struct hive *hive, struct settings *settings,
+				   struct proposal *proposal, const struct actor *actor)
+{
+	struct agent *agent = hive_add(hive, settings);
+
 	agent->unborn = true;
-	*ret = op_add(agent, "spawn", actor, begin);
-	return 0;
+	return add(agent, proposal, actor);
+}
+
+struct op *lifecycle_spawn_again(struct agent *agent, struct proposal *proposal,
+				 const struct actor *actor)
+{
+	return add(agent, proposal, actor);
 }

@@ -87,7 +87,7 @@ void submit_abandon(struct agent *agent)
 int submit_record(struct hive *hive, struct proposal *p, const struct actor *actor,
 		  struct error *err)
 {
-	struct proposal *old = hive_open_proposal(hive, p->agent);
+	struct proposal *old = hive_find_replaced(hive, p);
 	_cleanup_free_ char *note = NULL;
 	struct verdict verdict = {.build_ms = -1, .downtime_ms = -1};
 	struct error late = {};

@@ -26,8 +26,8 @@ void submit_abandon(struct agent *agent);
 int submit_withdraw(struct hive *hive, struct proposal *proposal, const char *note,
 		    const struct actor *actor, struct error *err);
 
-/* Records a proposal whose commit is in applied already and supersedes the agent's undecided
- * one. */
+/* Records a proposal whose commit is in its home repository already and supersedes the
+ * undecided one whose place it takes. */
 int submit_record(struct hive *hive, struct proposal *proposal, const struct actor *actor,
 		  struct error *err);
 

@@ -5,6 +5,7 @@
 #include "base/crash.h"
 #include "base/json.h"
 #include "control/deploy.h"
+#include "control/request.h"
 #include "control/submit.h"
 #include "git/commit.h"
 #include "git/refs.h"
@@ -124,10 +125,21 @@ static bool was_approved(const struct proposal *p)
 	       p->state == PROPOSAL_DEPLOYED || p->state == PROPOSAL_FAILED;
 }
 
+static int check_request(struct hive *hive, struct proposal *p, struct error *err)
+{
+	submit_expire(hive);
+	request_mark_stale(hive);
+	return proposal_is_pending(p) ? request_check(hive, p, err) : refuse_state(p, err);
+}
+
 static int check_now(struct hive *hive, struct proposal *p, struct error *err)
 {
 	struct agent *agent;
-	int r = hive_get(hive, p->agent, &agent, err);
+	int r;
+
+	if (proposal_is_of_hive(p))
+		return check_request(hive, p, err);
+	r = hive_get(hive, p->agent, &agent, err);
 
 	if (r < 0)
 		return r;
@@ -177,7 +189,8 @@ int verdict_approve(struct hive *hive, struct proposal *p, const struct binding 
 	    (r = ledger_decide(hive, p, PROPOSAL_APPROVED, &verdict, err)) < 0)
 		return r;
 	crash_point("approved");
-	*ret_op = deploy_add(hive, p, actor);
+	*ret_op = proposal_is_of_hive(p) ? request_carry_out(hive, p, actor)
+					 : deploy_add(hive, p, actor);
 	return 0;
 }
 
@@ -223,8 +236,8 @@ static int find_target(struct hive *hive, struct agent *agent, struct repo *repo
 		for (size_t i = 0; i < hive->n_proposals; i++) {
 			const struct proposal *p = hive->proposals[i];
 
-			if (p->state == PROPOSAL_DEPLOYED && p->id < s->deployed &&
-			    strcmp(p->agent, s->name) == 0)
+			if (p->state == PROPOSAL_DEPLOYED && !proposal_is_of_hive(p) &&
+			    p->id < s->deployed && strcmp(p->agent, s->name) == 0)
 				*to = p->id;
 		}
 	}

@@ -158,11 +158,10 @@ void worker_import(struct hive *hive, struct agent *agent, const char *wanted, c
 	(void)close(ends[1]);
 }
 
-void worker_diff(struct hive *hive, const char *agent, const char *old, const char *new,
+void worker_diff(struct hive *hive, const char *dir, const char *old, const char *new,
 		 worker_fn fn, void *data)
 {
 	struct worker *w = worker_new(hive, "diff", fn, data);
-	_cleanup_free_ char *dir = hive_applied_dir(hive, agent);
 	const char *argv[] = {"skepd", "diff-worker", dir, old, new, NULL};
 
 	w->export_ended = true;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VALUE_MAX 4096
+#define VALUE_MAX 8192
 
 void entry_begin(struct entry *r, const char *subject, const char *body)
 {

@@ -22,6 +22,14 @@ static const struct {
 	[PROPOSAL_DEPLOYED] = {"deployed", "deployed", "approved"},
 };
 
+static const struct {
+	const char *name;
+	bool of_hive;
+} kinds[PROPOSAL_KIND_COUNT] = {
+	[PROPOSAL_APPLY_COMMIT] = {"apply_commit", false},
+	[PROPOSAL_SPAWN] = {"spawn", true},
+};
+
 struct proposal *proposal_new(int64_t id, const char *agent)
 {
 	struct proposal *p = mem_new(1, sizeof(*p));
@@ -42,8 +50,36 @@ void proposal_free(struct proposal *p)
 	free(p->title);
 	free(p->idem_key);
 	free(p->approved_by);
+	json_decref(p->payload);
 	flags_release(&p->flags);
 	free(p);
+}
+
+const char *proposal_kind_name(enum proposal_kind kind)
+{
+	return kinds[kind].name;
+}
+
+int proposal_parse_kind(const char *name, enum proposal_kind *ret)
+{
+	for (int i = 0; i < PROPOSAL_KIND_COUNT; i++) {
+		if (strcmp(kinds[i].name, name) != 0)
+			continue;
+		*ret = (enum proposal_kind)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+bool proposal_is_of_hive(const struct proposal *p)
+{
+	return kinds[p->kind].of_hive;
+}
+
+bool proposal_replaces(const struct proposal *newer, const struct proposal *older)
+{
+	return newer != older && proposal_is_of_hive(newer) == proposal_is_of_hive(older) &&
+	       strcmp(newer->agent, older->agent) == 0;
 }
 
 const char *proposal_tag_family(enum proposal_state state)

@@ -6,8 +6,16 @@
 #include "model/names.h"
 #include "model/oid.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+/* What is proposed. */
+enum proposal_kind {
+	PROPOSAL_APPLY_COMMIT, /* a commit of the agent's repository, which holds its tags */
+	PROPOSAL_SPAWN,        /* a new agent: no repository yet, so the tags are in meta */
+};
+#define PROPOSAL_KIND_COUNT (PROPOSAL_SPAWN + 1)
 
 /* In the order of strength: the state of N is the strongest tag it has. */
 enum proposal_state {
@@ -29,11 +37,13 @@ enum proposal_state {
 
 struct proposal {
 	int64_t id;
+	enum proposal_kind kind;
 	char agent[AGENT_NAME_MAX + 1];
 	enum proposal_state state;
 	bool deploying; /* built and being switched to: in memory only */
-	char commit[OID_HEX_SIZE], tree[OID_HEX_SIZE];
+	char commit[OID_HEX_SIZE], tree[OID_HEX_SIZE]; /* in its home repository */
 	char base[OID_HEX_SIZE];  /* the commit deployed at submit; "" before the first */
+	json_t *payload;          /* what a kind needs beside its commit, owned; NULL: none */
 	char *submitter;          /* agent's or operator's name */
 	char *description, *note; /* cleaned; may be NULL */
 	char *title;              /* first line of the commit message, cleaned */
@@ -50,6 +60,16 @@ static inline void proposal_freep(struct proposal **proposal)
 {
 	proposal_free(*proposal);
 }
+
+/* "apply_commit", "spawn", … */
+const char *proposal_kind_name(enum proposal_kind kind);
+int proposal_parse_kind(const char *name, enum proposal_kind *ret);
+
+/* Its tags are in meta: it is about the hive, not about an agent's repository. */
+bool proposal_is_of_hive(const struct proposal *proposal);
+
+/* An undecided proposal has no place beside a newer one of the same subject. */
+bool proposal_replaces(const struct proposal *newer, const struct proposal *older);
 
 /* The tag family of a state: "proposal", "approved", "deployed", … */
 const char *proposal_tag_family(enum proposal_state state);

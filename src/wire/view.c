@@ -74,7 +74,7 @@ json_t *view_proposal(const struct proposal *p, int64_t expires_at)
 
 	json_object_set_new(o, "id", json_integer(p->id));
 	json_object_set_new(o, "agent", json_string(p->agent));
-	json_object_set_new(o, "kind", json_string("apply_commit"));
+	json_object_set_new(o, "kind", json_string(proposal_kind_name(p->kind)));
 	json_object_set_new(o, "commit_ref", json_string(p->commit));
 	json_object_set_new(o, "fetched_sha", json_string(p->commit));
 	put_time(o, "requested_at", p->requested_at);
@@ -89,6 +89,8 @@ json_t *view_proposal(const struct proposal *p, int64_t expires_at)
 	json_put_str(o, "base", p->base[0] ? p->base : NULL);
 	json_put_str(o, "submitter", p->submitter);
 	json_put_str(o, "approved_by", p->approved_by);
+	if (p->payload)
+		json_object_set_new(o, "payload", json_deep_copy(p->payload));
 	if (p->rollback_of >= 0)
 		json_object_set_new(o, "rollback_of", json_integer(p->rollback_of));
 	json_object_set_new(o, "flags", view_flags(&p->flags));

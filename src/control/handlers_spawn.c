@@ -1,0 +1,82 @@
+/* Verbs that make agents, or ask for one. */
+#include "control/waiting.h"
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "control/lifecycle.h"
+#include "control/request.h"
+#include "control/rows.h"
+#include "wire/answer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int read_network(const char *network, int *ret_private, struct error *err)
+{
+	if (network && strcmp(network, "host") != 0 && strcmp(network, "private") != 0) {
+		_cleanup_free_ char *shown = text_clean_dup(network, 60, false);
+
+		return error_set(err, EINVAL,
+				 "'network' must be \"host\" or \"private\", not '%s'", shown);
+	}
+	*ret_private = network ? strcmp(network, "private") == 0 : -1;
+	return 0;
+}
+
+/* What both verbs say of the agent that is to be; it borrows from the request. */
+static int read_wanted(const json_t *request, struct spawn_request *ret, struct error *err)
+{
+	const char *driver = driver_kind_name(DRIVER_NSPAWN), *builder = SETTINGS_BUILDER,
+		   *network = NULL;
+	json_t *labels = NULL;
+	int r;
+
+	*ret = (struct spawn_request){.limits = LIMITS_UNSET};
+	if ((r = json_get_str(request, "name", true, &ret->name, err)) < 0 ||
+	    (r = name_check(ret->name, err)) < 0 ||
+	    (r = json_get_str(request, "driver", false, &driver, err)) < 0 ||
+	    (r = driver_kind_parse(driver, &ret->driver, err)) < 0 ||
+	    (r = json_get_str(request, "builder", false, &builder, err)) < 0 ||
+	    (r = settings_check_builder(builder, err)) < 0 ||
+	    (r = json_get_str(request, "network", false, &network, err)) < 0 ||
+	    (r = read_network(network, &ret->private_network, err)) < 0 ||
+	    (r = json_get_object(request, "labels", false, &labels, err)) < 0 ||
+	    (r = limits_from_json(request, &ret->limits, err)) < 0)
+		return r;
+	ret->labels = labels;
+	return 0;
+}
+
+int handle_spawn(struct session *s, const json_t *request, struct error *err)
+{
+	struct spawn_request wanted;
+	struct op *op = NULL;
+	bool wait = false;
+	int r;
+
+	if ((r = read_wanted(request, &wanted, err)) < 0 ||
+	    (r = json_get_bool(request, "wait", false, &wait, err)) < 0 ||
+	    (r = lifecycle_spawn(s->hive, &wanted, &s->actor, &op, err)) < 0)
+		return r;
+	return answer_for(s, op, wait, wanted.name, 0, false);
+}
+
+int handle_request_spawn(struct session *s, const json_t *request, struct error *err)
+{
+	struct spawn_request wanted;
+	const char *description = NULL;
+	struct proposal *p = NULL;
+	json_t *answer;
+	int r;
+
+	if ((r = read_wanted(request, &wanted, err)) < 0 ||
+	    (r = json_get_str(request, "description", false, &description, err)) < 0 ||
+	    (r = request_spawn(s->hive, &wanted, description, &s->actor, &p, err)) < 0)
+		return r;
+	answer = answer_with("id", json_integer(p->id));
+	json_object_set_new(answer, "proposal", row_proposal(s->hive, p));
+	session_answer(s, answer);
+	return 0;
+}

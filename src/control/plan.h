@@ -1,0 +1,17 @@
+/* What a new agent would be: its settings, with a port and a range of ids that nobody has. */
+#pragma once
+
+#include "control/hive.h"
+#include "control/lifecycle.h"
+
+/*
+ * Checks a request for an agent against what there is and chooses port and ids. Those that an
+ * undecided or unfinished request for another agent was shown with count as taken. The caller
+ * releases *ret.
+ */
+int plan_agent(const struct hive *hive, const struct spawn_request *request,
+	       struct settings *ret, struct error *err);
+
+/* Whether settings that were planned earlier still are free to be used: name, container, port
+ * and ids. -EEXIST says what is not. */
+int plan_check(const struct hive *hive, const struct settings *settings, struct error *err);

@@ -1,0 +1,33 @@
+/*
+ * Requests: proposals about the hive itself, not about a commit of an agent's repository. Their
+ * tags and their commit are in meta: the commit is agents.json as it would become, so that the
+ * difference an operator reads is what is asked for.
+ */
+#pragma once
+
+#include "control/lifecycle.h"
+
+/*
+ * Proposes to spawn an agent. Everything a spawn checks is checked now, and port and ids are
+ * chosen and kept for it. *ret is the hive's.
+ */
+int request_spawn(struct hive *hive, const struct spawn_request *wanted,
+		  const char *description, const struct actor *actor, struct proposal **ret,
+		  struct error *err);
+
+/* The settings a request was shown with; -ENOENT when it has none. The caller releases them. */
+int request_settings(const struct proposal *proposal, struct settings *ret, struct error *err);
+
+/* Whether an undecided request still can be carried out as it was shown. -EEXIST says why not.
+ */
+int request_check(const struct hive *hive, const struct proposal *proposal, struct error *err);
+
+/* Marks those stale that cannot any more. */
+void request_mark_stale(struct hive *hive);
+
+/* Puts an approved request in line. NULL actor: the controller resumes what was owed. */
+struct op *request_carry_out(struct hive *hive, struct proposal *proposal,
+			     const struct actor *actor);
+
+/* After a start: carries out what was approved and has no outcome. */
+void request_resume(struct hive *hive);
