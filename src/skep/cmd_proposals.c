@@ -10,12 +10,33 @@
 #include <errno.h>
 #include <string.h>
 
+void proposal_announce(struct cli *cli, const json_t *row)
+{
+	const json_t *flags = json_object_get(row, "flags");
+	long long id = field_int(row, "id");
+
+	out_line(&cli->out, STYLE_PLAIN, "%lld", id);
+	if (proposal_is_of_commit(row))
+		cli_say(cli, "proposal %lld: commit %.*s of %s is %s", id, OID_SHORT,
+			proposal_commit(row), field_str(row, "agent"), proposal_state(row));
+	else
+		cli_say(cli, "proposal %lld: %s is %s", id, proposal_title(row),
+			proposal_state(row));
+	if (!cli->quiet && json_array_size(flags) > 0) {
+		flags_print(&cli->talk, flags, "  ");
+		(void)out_flush(&cli->talk);
+	}
+	if (client_is_agent_socket(cli->socket))
+		cli_hint(cli,
+			 "an operator reviews it; skep proposals shows what becomes of it");
+	else
+		cli_hint(cli, "review it with: skep diff %lld", id);
+}
+
 int cmd_submit(struct cli *cli, struct error *err)
 {
 	json_auto_t *request = cli_request("submit"), *answer = NULL;
 	const char *agent, *commit = cli->args.words[1];
-	const json_t *row, *flags;
-	long long id;
 	int r = args_agent(&cli->args, &agent, err);
 
 	if (r < 0)
@@ -32,21 +53,7 @@ int cmd_submit(struct cli *cli, struct error *err)
 	r = cli_call(cli, TAKE_PTR(request), &answer, err);
 	if (r < 0 || cli_print_json(cli, answer, "proposal"))
 		return r;
-	row = json_object_get(answer, "proposal");
-	flags = json_object_get(row, "flags");
-	id = field_int(row, "id");
-	out_line(&cli->out, STYLE_PLAIN, "%lld", id);
-	cli_say(cli, "proposal %lld: commit %.*s of %s is %s", id, OID_SHORT,
-		proposal_commit(row), agent, proposal_state(row));
-	if (!cli->quiet && json_array_size(flags) > 0) {
-		flags_print(&cli->talk, flags, "  ");
-		(void)out_flush(&cli->talk);
-	}
-	if (client_is_agent_socket(cli->socket))
-		cli_hint(cli,
-			 "an operator reviews it; skep proposals shows what becomes of it");
-	else
-		cli_hint(cli, "review it with: skep diff %lld", id);
+	proposal_announce(cli, json_object_get(answer, "proposal"));
 	return 0;
 }
 

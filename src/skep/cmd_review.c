@@ -33,6 +33,32 @@ static void print_text(struct out *out, const char *label, const char *text)
 	out_lines(out, STYLE_PLAIN, "  ", text);
 }
 
+/* The agent a proposal would make, in one line. */
+static void print_wanted(struct out *out, const json_t *settings)
+{
+	const json_t *limits = json_object_get(settings, "limits");
+	const char *keys[] = {"driver", "builder", "network", "parent"};
+	_cleanup_buf_ struct buf text = {};
+	const char *key;
+	json_t *value;
+
+	if (!settings)
+		return;
+	buf_addf(&text, "port %lld", (long long)field_int(settings, "port"));
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (field_str(settings, keys[i])[0])
+			buf_addf(&text, ", %s %s", keys[i], field_str(settings, keys[i]));
+	json_object_foreach ((json_t *)limits, key, value) {
+		_cleanup_free_ char *number = json_is_string(value) ? NULL : json_line(value);
+
+		buf_addf(&text, ", %s %s", key, number ? number : json_string_value(value));
+	}
+	json_object_foreach (json_object_get(settings, "labels"), key, value)
+		buf_addf(&text, ", %s=%s", key,
+			 json_is_string(value) ? json_string_value(value) : "?");
+	field_print(out, "agent", STYLE_BOLD, "%s", buf_str(&text));
+}
+
 static void print_proposal(struct out *out, const json_t *row)
 {
 	const json_t *flags = json_object_get(row, "flags");
@@ -44,6 +70,9 @@ static void print_proposal(struct out *out, const json_t *row)
 	field_print(out, "title", STYLE_PLAIN, "%s", proposal_title(row));
 	if (strcmp(description, proposal_title(row)) != 0)
 		print_text(out, "description", description);
+	if (!proposal_is_of_commit(row))
+		field_print(out, "kind", STYLE_BOLD, "%s", field_str(row, "kind"));
+	print_wanted(out, json_object_get(json_object_get(row, "payload"), "settings"));
 	field_print(out, "author", STYLE_PLAIN, "%s", field_str(row, "author"));
 	field_print(out, "submitted", STYLE_PLAIN, "%s", field_str(row, "requested_at"));
 	field_print(out, "commit", STYLE_BOLD, "%s", proposal_commit(row));
@@ -144,7 +173,9 @@ int cmd_diff(struct cli *cli, struct error *err)
 		    field_str(against, "commit"));
 	if (field_bool(diff, "base_moved"))
 		out_line(out, STYLE_BAD,
-			 "another commit was deployed since this was submitted");
+			 proposal_is_of_commit(row)
+				 ? "another commit was deployed since this was submitted"
+				 : "this cannot be carried out any more as it was asked for");
 	out_end(out);
 	if (json_array_size(json_object_get(diff, "files")) == 0 &&
 	    !field_bool(diff, "truncated"))
@@ -235,7 +266,8 @@ static int ask_approval(struct cli *cli, const json_t *row, json_t *acks, struct
 		json_array_append_new(acks, json_string(name));
 	}
 	if (!cli_ask_yes(cli, "approve commit %.*s for %s? [y/N]", OID_SHORT,
-			 proposal_commit(row), field_str(row, "agent")))
+			 proposal_commit(row),
+			 proposal_is_of_commit(row) ? field_str(row, "agent") : "the hive"))
 		return error_set(err, ECANCELED, "nothing is approved");
 	return 0;
 }
@@ -329,6 +361,11 @@ static void say_approved(struct cli *cli, const json_t *answer, const json_t *lo
 	if (args_has(&cli->args, "no-wait")) {
 		cli_say(cli, "approved proposal %lld", id);
 		cli_hint(cli, "follow it with: skep log %lld -f", id);
+		return;
+	}
+	if (!proposal_is_of_commit(looked_at)) {
+		cli_say(cli, "proposal %lld is %s: %s", id,
+			row ? proposal_state(row) : "approved", proposal_title(looked_at));
 		return;
 	}
 	cli_say(cli, "proposal %lld is %s: %s has commit %.*s", id,

@@ -1,11 +1,12 @@
-/* spawn, start, stop, restart, rebuild, destroy, pause, resume, set: agents brought into a
- * state. */
+/* spawn, request-spawn, start, stop, restart, rebuild, destroy, pause, resume, set: agents
+ * brought into a state. */
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "model/names.h"
 #include "skep/handlers.h"
+#include "skep/rows.h"
 #include "skep/wait.h"
 
 #include <errno.h>
@@ -70,7 +71,9 @@ static int put_labels(json_t *request, const struct args *args, struct error *er
 	return r;
 }
 
-int cmd_spawn(struct cli *cli, struct error *err)
+/* What spawn and request-spawn say of the agent that is to be. */
+static int put_wanted(struct cli *cli, json_t *request, const char **ret_name,
+		      struct error *err)
 {
 	static const struct {
 		const char *option, *key;
@@ -79,17 +82,23 @@ int cmd_spawn(struct cli *cli, struct error *err)
 		{"memory-max", "memory_max"}, {"cpu-quota", "cpu_quota"},
 		{"tasks-max", "tasks_max"},   {"network", "network"},
 	};
-	json_auto_t *request = cli_request("spawn"), *answer = NULL;
-	struct progress progress = {.agents = cli->args.words, .n_agents = 1};
-	const char *name;
-	int r = args_agent(&cli->args, &name, err);
+	int r = args_agent(&cli->args, ret_name, err);
 
 	if (r < 0)
 		return r;
-	json_put_str(request, "name", name);
+	json_put_str(request, "name", *ret_name);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		json_put_str(request, keys[i].key, args_get(&cli->args, keys[i].option));
-	r = put_labels(request, &cli->args, err);
+	return put_labels(request, &cli->args, err);
+}
+
+int cmd_spawn(struct cli *cli, struct error *err)
+{
+	json_auto_t *request = cli_request("spawn"), *answer = NULL;
+	struct progress progress = {.agents = cli->args.words, .n_agents = 1};
+	const char *name;
+	int r = put_wanted(cli, request, &name, err);
+
 	if (r < 0)
 		return r;
 	r = wait_call(cli, TAKE_PTR(request), &progress, &answer, err);
@@ -97,6 +106,22 @@ int cmd_spawn(struct cli *cli, struct error *err)
 		return r;
 	cli_say(cli, waits(cli) ? "spawned %s" : "spawning %s", name);
 	cli_hint(cli, "skep show %s", name);
+	return 0;
+}
+
+int cmd_request_spawn(struct cli *cli, struct error *err)
+{
+	json_auto_t *request = cli_request("request_spawn"), *answer = NULL;
+	const char *name;
+	int r = put_wanted(cli, request, &name, err);
+
+	if (r < 0)
+		return r;
+	json_put_str(request, "description", args_get(&cli->args, "message"));
+	r = cli_call(cli, TAKE_PTR(request), &answer, err);
+	if (r < 0 || cli_print_json(cli, answer, "proposal"))
+		return r;
+	proposal_announce(cli, json_object_get(answer, "proposal"));
 	return 0;
 }
 

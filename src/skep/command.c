@@ -30,15 +30,25 @@ const struct option command_global_options[] = {
 	{},
 };
 
+#define SPAWN_OPTIONS                                                               \
+	OPTION("driver", 0, "DRIVER", "how its container is run"),                  \
+		OPTION("builder", 0, "BUILDER", "how a commit becomes a system"),   \
+		OPTION_REPEATED("label", 0, "KEY=VALUE", "a label to group it by"), \
+		OPTION("memory-max", 0, "SIZE", "memory limit, such as 2G"),        \
+		OPTION("cpu-quota", 0, "PERCENT",                                   \
+		       "processor limit in percent of one CPU, such as 50%"),       \
+		OPTION("tasks-max", 0, "COUNT", "limit on processes and threads"),  \
+		OPTION("network", 0, "host|private", "whose network it sees")
+
 static const struct option spawn_options[] = {
-	OPTION("driver", 0, "DRIVER", "how its container is run"),
-	OPTION("builder", 0, "BUILDER", "how a commit becomes a system"),
-	OPTION_REPEATED("label", 0, "KEY=VALUE", "a label to group it by"),
-	OPTION("memory-max", 0, "SIZE", "memory limit, such as 2G"),
-	OPTION("cpu-quota", 0, "PERCENT", "processor limit in percent of one CPU, such as 50%"),
-	OPTION("tasks-max", 0, "COUNT", "limit on processes and threads"),
-	OPTION("network", 0, "host|private", "whose network it sees"),
+	SPAWN_OPTIONS,
 	NO_WAIT,
+	{},
+};
+
+static const struct option request_spawn_options[] = {
+	SPAWN_OPTIONS,
+	OPTION("message", 'm', "TEXT", "what the agent is for"),
 	{},
 };
 
@@ -172,6 +182,11 @@ static const struct command commands[] = {
 	 "propose a commit of an agent's repository",
 	 "COMMIT is an id of 7 to 40 hexadecimal digits; branch names are refused, for they "
 	 "can move."},
+	{"request-spawn", REVIEW, "AGENT", REST_NONE, request_spawn_options, cmd_request_spawn,
+	 "propose a new agent",
+	 "A proposal like any other: an operator looks at it with diff and approves or denies "
+	 "it. The port it is shown with is kept for it. A second request for the same name "
+	 "replaces the first."},
 	{"cancel", REVIEW, "N", REST_NONE, NULL, cmd_cancel, "withdraw a proposal", NULL},
 	{"rollback", REVIEW, "AGENT [K]", REST_NONE, wait_options, cmd_rollback,
 	 "go back to what was deployed before, or to deployed K", NULL},

@@ -10,6 +10,7 @@ int cmd_show(struct cli *cli, struct error *err);
 int cmd_whoami(struct cli *cli, struct error *err);
 
 int cmd_spawn(struct cli *cli, struct error *err);
+int cmd_request_spawn(struct cli *cli, struct error *err);
 int cmd_start(struct cli *cli, struct error *err);
 int cmd_stop(struct cli *cli, struct error *err);
 int cmd_restart(struct cli *cli, struct error *err);
@@ -18,6 +19,9 @@ int cmd_destroy(struct cli *cli, struct error *err);
 int cmd_set(struct cli *cli, struct error *err);
 int cmd_pause(struct cli *cli, struct error *err);
 int cmd_resume(struct cli *cli, struct error *err);
+
+/* Says of a proposal that was just made: its number on standard output, the rest beside it. */
+void proposal_announce(struct cli *cli, const json_t *row);
 
 int cmd_submit(struct cli *cli, struct error *err);
 int cmd_proposals(struct cli *cli, struct error *err);

@@ -97,6 +97,13 @@ bool proposal_matches(const json_t *row, const char *word)
 	return strcmp(proposal_state(row), word) == 0;
 }
 
+bool proposal_is_of_commit(const json_t *row)
+{
+	const char *kind = field_str(row, "kind");
+
+	return !kind[0] || strcmp(kind, "apply_commit") == 0;
+}
+
 const char *proposal_commit(const json_t *row)
 {
 	const char *commit = field_str(row, "commit_ref");

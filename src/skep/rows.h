@@ -29,6 +29,9 @@ const char *proposal_status_of(const char *word);
 /* All words proposal_matches() knows; NULL past the last. */
 const char *proposal_word_at(size_t index);
 
+/* Whether it is a commit of an agent's repository, the ordinary kind. */
+bool proposal_is_of_commit(const json_t *row);
+
 /* The proposed commit, "" when there is none. Borrowed. */
 const char *proposal_commit(const json_t *row);
 

@@ -72,6 +72,13 @@ static const struct request_case cases[] = {
 	 "\"tasks_max\":\"100\",\"wait\":true}",
 	 "",
 	 0},
+	{{"request-spawn", "bob", "--memory-max", "2G", "-m", "writes"},
+	 "{\"version\":1,\"ok\":true,\"id\":4,\"proposal\":{\"id\":4,\"agent\":\"bob\","
+	 "\"kind\":\"spawn\",\"title\":\"spawn bob\",\"state\":\"needs-review\"}}",
+	 "{\"cmd\":\"request_spawn\",\"name\":\"bob\",\"memory_max\":\"2G\","
+	 "\"description\":\"writes\"}",
+	 "4\n",
+	 0},
 	{{"start", "alice", "bob", "--json"},
 	 "{\"version\":1,\"ok\":true,\"touched\":[\"alice\",\"bob\"],\"op_id\":\"x1\"}",
 	 "{\"cmd\":\"start\",\"scope\":{\"agent_names\":[\"alice\",\"bob\"]},\"wait\":true}",
