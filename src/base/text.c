@@ -115,6 +115,35 @@ void text_clean(struct buf *out, const char *s, size_t size, size_t max, bool ke
 	}
 }
 
+void text_keep(struct buf *out, const char *s, size_t size)
+{
+	while (size > 0) {
+		uint32_t c = 0;
+		size_t n = text_decode(s, size, &c);
+
+		if (n == 0 || c == 0)
+			buf_addf(out, "\\x%02x", (unsigned char)*s);
+		else
+			buf_add(out, s, n);
+		s += n ? n : 1;
+		size -= n ? n : 1;
+	}
+}
+
+size_t text_cut_short(const char *s, size_t size)
+{
+	for (size_t n = 1; n <= 3 && n <= size; n++) {
+		unsigned char c = (unsigned char)s[size - n];
+		size_t whole = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 0;
+
+		if (whole > 0)
+			return whole > n ? n : 0;
+		if (c < 0x80)
+			return 0;
+	}
+	return 0;
+}
+
 char *text_clean_dup(const char *s, size_t max, bool keep_newlines)
 {
 	struct buf b = {};

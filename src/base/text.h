@@ -31,6 +31,17 @@ bool text_is_deceptive(uint32_t codepoint);
  */
 void text_clean(struct buf *out, const char *s, size_t size, size_t max, bool keep_newlines);
 
+/*
+ * Adds s as valid UTF-8 for a reader who shows every character as what it is: control and
+ * deceptive characters stay, only bytes that are no characters, and NUL, become visible escapes
+ * (\xff).
+ */
+void text_keep(struct buf *out, const char *s, size_t size);
+
+/* How many bytes at the end of s may be the beginning of a character that has not come whole: 0
+ * to 3. */
+size_t text_cut_short(const char *s, size_t size);
+
 /* text_clean() into a new string the caller frees. */
 char *text_clean_dup(const char *s, size_t max, bool keep_newlines);
 

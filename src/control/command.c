@@ -8,6 +8,7 @@
 #include "base/sock.h"
 #include "control/audit.h"
 #include "control/container.h"
+#include "control/journal_stream.h"
 #include "wire/answer.h"
 
 #include <errno.h>
@@ -164,24 +165,51 @@ int handle_shell(struct session *s, const json_t *request, struct error *err)
 	return HANDLED_LATER;
 }
 
-int handle_logs(struct session *s, const json_t *request, struct error *err)
+/* What skep-exec is asked for; the caller owns it. */
+static int read_logs(const json_t *request, const struct agent *agent, json_t **ret,
+		     struct error *err)
 {
 	int64_t lines = 100;
 	const char *since = NULL;
-	struct agent *agent;
 	bool follow = false;
-	json_t *arguments;
+	int r;
+
+	if ((r = json_get_int(request, "lines", false, 0, LINES_MAX, &lines, err)) < 0 ||
+	    (r = json_get_bool(request, "follow", false, &follow, err)) < 0 ||
+	    (r = json_get_str(request, "since", false, &since, err)) < 0 ||
+	    (r = check_running(agent, err)) < 0)
+		return r;
+	*ret = json_pack("{s:I,s:b}", "lines", (json_int_t)lines, "follow", follow);
+	json_put_str(*ret, "since", since);
+	return 0;
+}
+
+/* No descriptors travel on web.sock: there the journal comes as lines. */
+static int stream_logs(struct session *s, const json_t *request, struct error *err)
+{
+	json_t *arguments = NULL;
+	struct agent *agent;
+	int r;
+
+	if ((r = dispatch_agent(s, request, "name", &agent, err)) < 0 ||
+	    (r = read_logs(request, agent, &arguments, err)) < 0 ||
+	    (r = journal_stream_begin(s, agent, arguments, err)) < 0)
+		return r;
+	return HANDLED_LATER;
+}
+
+int handle_logs(struct session *s, const json_t *request, struct error *err)
+{
+	json_t *arguments = NULL;
+	struct agent *agent;
 	int fds[SOCK_MAX_FDS], r;
 
+	if (s->who == PRINCIPAL_WEB)
+		return stream_logs(s, request, err);
 	if ((r = take_fds(s, request, 1, &agent, fds, err)) < 0)
 		return r;
-	if ((r = json_get_int(request, "lines", false, 0, LINES_MAX, &lines, err)) == 0 &&
-	    (r = json_get_bool(request, "follow", false, &follow, err)) == 0 &&
-	    (r = json_get_str(request, "since", false, &since, err)) == 0 &&
-	    (r = check_running(agent, err)) == 0) {
-		arguments =
-			json_pack("{s:I,s:b}", "lines", (json_int_t)lines, "follow", follow);
-		json_put_str(arguments, "since", since);
+	r = read_logs(request, agent, &arguments, err);
+	if (r == 0) {
 		begin(s, agent, "logs", arguments, fds, 1);
 		r = HANDLED_LATER;
 	}

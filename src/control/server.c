@@ -9,6 +9,7 @@
 #include "control/dispatch.h"
 #include "control/event.h"
 #include "control/journal.h"
+#include "control/journal_stream.h"
 #include "control/logins.h"
 #include "control/session.h"
 #include "control/stream.h"
@@ -164,6 +165,7 @@ static void on_close(struct conn *conn, void *data)
 		agent->connections--;
 	if (s->subscriber)
 		event_unsubscribe(s->hive, s->subscriber);
+	journal_stream_free(s->journal);
 	if (s->call)
 		executor_cancel(s->hive->executor, s->call);
 	closep(&s->log_fd);
@@ -179,6 +181,8 @@ static void on_drained(struct conn *conn, void *data)
 		event_drained(s->hive, s->subscriber);
 	if (s->mode == SESSION_LOG)
 		stream_log_pump(s);
+	if (s->mode == SESSION_JOURNAL)
+		journal_stream_go_on(s->journal);
 }
 
 static const struct conn_ops ops = {

@@ -9,12 +9,14 @@
 #include <jansson.h>
 
 struct subscriber;
+struct journal_stream;
 
 enum session_mode {
 	SESSION_REQUESTS,   /* one request after the other */
 	SESSION_SUBSCRIBED, /* events until it closes */
 	SESSION_LOG,        /* a build log */
 	SESSION_COMMAND,    /* a command, a shell or a journal runs for it */
+	SESSION_JOURNAL,    /* a journal comes to it as lines */
 };
 
 struct session {
@@ -35,6 +37,7 @@ struct session {
 	bool log_follow;
 	int64_t log_offset;
 	uint64_t call; /* skep-exec's request of a command */
+	struct journal_stream *journal;
 };
 
 /* Queues a line (stolen). */

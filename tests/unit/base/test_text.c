@@ -202,10 +202,48 @@ static void test_hex(void **state)
 	assert_false(text_is_hex("00f ", 4));
 }
 
+static void test_keep(void **state)
+{
+	_cleanup_buf_ struct buf out = {};
+	static const char text[] = "a\x1b[31m\xe2\x80\xae\xff\0\xc2z\n";
+
+	(void)state;
+	text_keep(&out, text, sizeof(text) - 1);
+	assert_string_equal(buf_str(&out), "a\x1b[31m\xe2\x80\xae\\xff\\x00\\xc2z\n");
+	assert_true(text_is_utf8(out.data, out.size));
+}
+
+static void test_cut_short(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t cut;
+	} cases[] = {
+		{"", 0},
+		{"a", 0},
+		{"\xc3\xa9", 0},
+		{"a\xc3", 1},
+		{"a\xe2\x82\xac", 0},
+		{"a\xe2\x82", 2},
+		{"\xf0\x9f\x90", 3},
+		{"\xf0\x9f\x90\x80", 0},
+		/* no character begins there: nothing to wait for */
+		{"\x80\x80\x80\x80", 0},
+		{"a\x80", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(text_cut_short(cases[i].bytes, strlen(cases[i].bytes)),
+				 cases[i].cut);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_decode),
+		cmocka_unit_test(test_keep),
+		cmocka_unit_test(test_cut_short),
 		cmocka_unit_test(test_decode_round_trip),
 		cmocka_unit_test(test_deceptive),
 		cmocka_unit_test(test_clean),

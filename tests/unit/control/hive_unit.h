@@ -223,6 +223,24 @@ static void fake_exec(struct fake *f, json_int_t id, const json_t *request, cons
 	fake_send(f, id, json_pack("{s:i}", "exit_status", 0), -1);
 }
 
+/* The journal of a container is what the file "journal" holds. */
+static void fake_logs(struct fake *f, json_int_t id, int fd)
+{
+	_cleanup_free_ char *path = str_format("%s/journal", f->dir);
+	_cleanup_buf_ struct buf text = {};
+
+	if (file_read(AT_FDCWD, path, 4 << 20, &text, NULL) < 0) {
+		fake_send(f, id, fake_failure(EIO, "there is no journal"), -1);
+		return;
+	}
+	/* whoever reads may be slow, and this process has others to answer */
+	if (fork() == 0) {
+		(void)file_write_all(fd, text.data, text.size);
+		_exit(0);
+	}
+	fake_send(f, id, json_object(), -1);
+}
+
 static void fake_pause(struct fake *f, const json_t *request)
 {
 	_cleanup_free_ char *path =
@@ -274,6 +292,8 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 		fake_send(f, id, fake_observe(f, request), -1);
 	} else if (strcmp(verb, "exec") == 0) {
 		fake_exec(f, id, request, fds);
+	} else if (strcmp(verb, "logs") == 0) {
+		fake_logs(f, id, fd);
 	} else if (strcmp(verb, "pause") == 0) {
 		fake_pause(f, request);
 		fake_send(f, id, json_object(), -1);
@@ -400,7 +420,7 @@ static void hive_on_term(int signum, void *data)
 
 static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 {
-	_cleanup_free_ char *here = file_program_dir(), *crash_file = NULL;
+	_cleanup_free_ char *here = file_program_dir(), *crash_file = NULL, *web_path = NULL;
 	struct error err = {};
 	struct config config;
 	struct loop *loop = loop_new();
@@ -429,6 +449,9 @@ static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 	}
 	fd = sock_listen(u->socket_path, SOCK_STREAM, 0600, getuid(), getgid(), &err);
 	server_listen(hive->server, fd, PRINCIPAL_OPERATOR, (int64_t)getgid());
+	web_path = str_format("%s/web.sock", u->dir);
+	fd = sock_listen(web_path, SOCK_STREAM, 0600, getuid(), getgid(), &err);
+	server_listen_web(hive->server, fd, getuid());
 	hive->executor = executor_new(loop, channel, start_on_event, hive_on_gone, hive);
 	(void)loop_signal(loop, SIGTERM, hive_on_term, hive);
 	start_serve(hive, hive_on_ready);
