@@ -28,6 +28,8 @@ CPPFLAGS ?=
 LDFLAGS ?=
 CLANG_FORMAT ?= clang-format
 SCDOC ?= scdoc
+NODE ?= node
+NPM ?= npm
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
 	-Wformat=2 -Wundef -Wnull-dereference
 HARDENING ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection
@@ -68,6 +70,26 @@ objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
 archives = $(foreach l,$(1),$(if $(call sources,$(l)),$(BUILD)/lib$(l).a))
 
 all: $(foreach p,$(PROGRAMS),$(if $(call sources,$(p)),$(BUILD)/$(p))) $(BUILD)/templates ## the programs, in build/
+
+# The dashboard: files of ours and a few named ones of npm's packages, with the hash of their content in their names. Made
+# where npm is there; the packages are unpacked in build/, exactly as the lock file says, and run no script of theirs.
+DASHBOARD := $(if $(shell command -v $(NPM) 2>/dev/null),$(BUILD)/dashboard/manifest.json)
+all: $(DASHBOARD)
+
+# npm_packages DIRECTORY, NAME: what DIRECTORY/package-lock.json names, in build/npm/NAME/node_modules
+define npm_packages
+$(BUILD)/npm/$(2)/node_modules/.package-lock.json: $(1)/package.json $(1)/package-lock.json
+	$(call say,NPM,$(1))
+	$(Q)mkdir -p $(BUILD)/npm/$(2) && cp $$^ $(BUILD)/npm/$(2)/
+	$(Q)cd $(BUILD)/npm/$(2) && $(NPM) ci --ignore-scripts --no-audit --no-fund --silent && touch node_modules/.package-lock.json
+
+endef
+$(eval $(call npm_packages,share/dashboard,dashboard))
+$(eval $(call npm_packages,tests/browser,browser))
+
+$(BUILD)/dashboard/manifest.json: $(wildcard share/dashboard/*) $(BUILD)/npm/dashboard/node_modules/.package-lock.json
+	$(call say,PAGES,$(@D))
+	$(Q)$(NODE) share/dashboard/build.mjs share/dashboard $(BUILD)/npm/dashboard/node_modules $(@D)
 
 demo: all ## a hive on this machine, as root; DEMO_ONCE=1 plays the operator and takes it down again
 	$(Q)share/demo/demo '$(BUILD)'
@@ -234,13 +256,15 @@ install: all man ## programs, units, templates and pages, below DESTDIR
 	$(Q)for l in $(LINKS); do ln -sfn "$(LIBEXECDIR)/$$l" "$(DESTDIR)$(BINDIR)/$$l"; done
 	$(Q)rm -rf '$(DESTDIR)$(DATADIR)/templates'
 	$(Q)[ ! -d templates ] || cp -R --preserve=mode templates '$(DESTDIR)$(DATADIR)/templates'
+	$(Q)rm -rf '$(DESTDIR)$(DATADIR)/dashboard'
+	$(if $(DASHBOARD),$(Q)cp -R --preserve=mode '$(BUILD)/dashboard' '$(DESTDIR)$(DATADIR)/dashboard')
 	$(foreach f,$(SHARE),$(call install_share,$(f),$(call share_target,$(f))))
 	$(foreach f,$(MAN),$(call install_file,$(f),$(call man_target,$(f))))
 	$(foreach f,$(COMPLETIONS),$(call install_file,$(f),$(COMPLETION_$(notdir $(f)))))
 
 uninstall: ## remove what install put there
 	$(Q)rm -f $(foreach f,$(INSTALLED),'$(DESTDIR)$(f)')
-	$(Q)rm -rf '$(DESTDIR)$(DATADIR)/templates'
+	$(Q)rm -rf '$(DESTDIR)$(DATADIR)/templates' '$(DESTDIR)$(DATADIR)/dashboard'
 	$(Q)for d in '$(DESTDIR)$(DATADIR)' '$(DESTDIR)$(LIBEXECDIR)'; do [ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
 
 dist: ## the sources of the commit checked out, as a tar file
