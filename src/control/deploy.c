@@ -134,6 +134,8 @@ static void record(struct op *op)
 		outcome_later(op, &op->err, read_back);
 		return;
 	}
+	/* how often the system before it went down says nothing of this one */
+	op->agent->attempts = 0;
 	crash_point("deployed");
 	roll_forward(op, meta_commit_id);
 	joblog_line(op->log, "deployed: %s runs %.*s as deployed/%" PRId64, s->name, OID_SHORT,

@@ -238,6 +238,8 @@ static int with_scope(struct session *s, const json_t *request, power_fn fn, str
 		if (r < 0 && !g->failed) {
 			g->failed = true;
 			g->err = one;
+			if (json_array_size(names) > 1)
+				error_prefix(&g->err, "%s", json_string_value(value));
 		}
 		if (op)
 			op->stop_s = deadline_s;

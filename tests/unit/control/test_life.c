@@ -232,7 +232,8 @@ static void test_agent_sockets(void **state)
 
 		assert_int_equal(table[v].id, v);
 		if (verdict)
-			assert_int_equal(table[v].allowed, PRINCIPAL_OPERATOR);
+			assert_false(table[v].allowed & (PRINCIPAL_READER | PRINCIPAL_MANAGER |
+							 PRINCIPAL_AGENT));
 		if (table[v].mutates)
 			assert_false(table[v].allowed & PRINCIPAL_READER);
 		for (size_t c = 0; c < ARRAY_SIZE(cases); c++) {
@@ -250,6 +251,26 @@ static void test_agent_sockets(void **state)
 	}
 }
 
+/* One of several that could not be started is named. */
+static void test_scope_names_who(void **state)
+{
+	struct hive_unit *u = *state;
+	json_t *answer;
+	char out[256];
+
+	spawn(u, "alice");
+	spawn(u, "bob");
+	hive_do(hive_ask(u,
+			 "{'cmd':'stop','scope':{'agent_names':['alice','bob']},'wait':true}"));
+	sh(u, "touch meta/.git/refs/heads/main.lock; echo x", out);
+	answer = hive_ask(u, "{'cmd':'start','scope':{'agent_names':['alice','bob']}}");
+	assert_true(json_is_false(json_object_get(answer, "ok")));
+	assert_non_null(strstr(json_string_value(json_object_get(answer, "error")), "alice: "));
+	json_decref(answer);
+	untouch(u, "meta/.git/refs/heads/main.lock");
+	hive_do(hive_ask(u, "{'cmd':'start','name':'bob','wait':true}"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +280,7 @@ int main(void)
 		hive_test(test_destroy_and_purge),
 		hive_test(test_scopes_and_power),
 		hive_test(test_agent_sockets),
+		hive_test(test_scope_names_who),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
