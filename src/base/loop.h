@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct event_base;
 struct loop;
 struct watch;
 struct timer;
@@ -20,6 +21,9 @@ typedef void (*signal_fn)(int signum, void *data);
 /* NULL only when the kernel gives no epoll descriptor. */
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
+
+/* libevent's own, for a layer whose library needs it; the loop's. */
+struct event_base *loop_base(struct loop *loop);
 
 /* Runs until loop_stop(). Returns 0, or -EIO when the kernel's wait fails. */
 int loop_run(struct loop *loop);
