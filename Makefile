@@ -52,17 +52,19 @@ ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Isrc $(WARNINGS) $(HARDENING) -fPIE $(CPP
 	-DSKEP_VERSION='"$(VERSION)"' -DSKEP_NSPAWN='"$(NSPAWN)"' -DSKEP_DATADIR='"$(DATADIR)"' $(PKG_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 
-LAYERS := base model wire git nix host control
-PROGRAMS := skepd skep-exec skep-export skep-build skep
+LAYERS := base model wire git nix host control web
+PROGRAMS := skepd skep-exec skep-export skep-build skep-web skep
 
 LIBS_skepd = libgit2 libutf8proc libsystemd libsodium jansson libevent_core
 LIBS_skep-exec = libsystemd jansson libevent_core
 LIBS_skep-export = libgit2 jansson
 LIBS_skep-build = libgit2 jansson
+LIBS_skep-web = libsystemd jansson libevent_extra libevent_core
 USES_skepd = control host nix git wire model base
 USES_skep-exec = host model base
 USES_skep-export = git base
 USES_skep-build = git model base
+USES_skep-web = web wire model base
 USES_skep = wire model base
 
 sources = $(sort $(wildcard src/$(1)/*.c))
@@ -124,6 +126,9 @@ $(BUILD)/skep: $(call objects,skep) $(call archives,$(USES_skep))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(if $(INSTRUMENT),$(INSTRUMENT),-static) -o $@ $(filter %.o,$^) $(filter %.a,$^) -ljansson
 
+# The description of the HTTP interface is part of the program.
+$(BUILD)/obj/web/openapi.o: src/web/openapi.json
+
 # A program that was built but not installed finds its templates beside it.
 $(BUILD)/templates:
 	@mkdir -p $(BUILD)
@@ -132,8 +137,8 @@ $(BUILD)/templates:
 # Unit tests: one program per file, linked with every layer its own layer may use.
 TEST_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
 TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(TEST_SOURCES))
-TEST_ARCHIVES = $(BUILD)/libcorpus.a $(call archives,control host nix git wire model base)
-TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libgit2 libutf8proc libsystemd libsodium jansson libevent_core)
+TEST_ARCHIVES = $(BUILD)/libcorpus.a $(call archives,control web host nix git wire model base)
+TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libgit2 libutf8proc libsystemd libsodium jansson libevent_extra libevent_core)
 
 $(BUILD)/unit/%: tests/unit/%.c $(TEST_ARCHIVES) $(BUILD)/flags
 	@mkdir -p $(@D)
