@@ -35,6 +35,12 @@ static json_t *copy_keys(const json_t *request, const char *const *keys)
 
 static int check_running(const struct agent *agent, struct error *err)
 {
+	if (agent->frozen) {
+		error_set_code(err, ESTALE, "wrong_state", "'%s' is frozen",
+			       agent->settings.name);
+		error_hint(err, "skep thaw %s", agent->settings.name);
+		return -ESTALE;
+	}
 	if (strcmp(agent->state, "running") == 0)
 		return 0;
 	error_set_code(err, ESTALE, "wrong_state", "'%s' is %s", agent->settings.name,

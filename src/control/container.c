@@ -134,6 +134,7 @@ void container_seen(struct hive *hive, struct agent *agent, const json_t *entry)
 		return;
 	if (leader != agent->leader)
 		begin_run(agent, leader);
+	agent->frozen = json_is_true(json_object_get(entry, "frozen"));
 	take_text(agent->state, sizeof(agent->state), entry, "state");
 	take_text(agent->system, sizeof(agent->system), entry, "system");
 	take_text(agent->exit, sizeof(agent->exit), entry, "exit");

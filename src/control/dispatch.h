@@ -45,6 +45,10 @@ int handle_restart(struct session *session, const json_t *request, struct error 
 int handle_rebuild(struct session *session, const json_t *request, struct error *err);
 int handle_destroy(struct session *session, const json_t *request, struct error *err);
 
+/* Held still and let go: freeze.c */
+int handle_freeze(struct session *session, const json_t *request, struct error *err);
+int handle_thaw(struct session *session, const json_t *request, struct error *err);
+
 /* Settings: handlers_setting.c */
 int handle_set(struct session *session, const json_t *request, struct error *err);
 int handle_set_parent(struct session *session, const json_t *request, struct error *err);

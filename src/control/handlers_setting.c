@@ -4,7 +4,9 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "control/event.h"
+#include "control/group.h"
 #include "control/lifecycle.h"
+#include "control/scope.h"
 #include "wire/answer.h"
 
 #include <errno.h>
@@ -55,12 +57,72 @@ static int set(struct session *s, struct agent *agent, const json_t *changes, li
 	return r < 0 ? r : HANDLED_LATER;
 }
 
+/* ---- several agents: a scope ---- */
+
+/* What is done with each; fn is called when it is, unless it is refused. */
+typedef int (*change_fn)(struct session *s, struct agent *agent, const json_t *request,
+			 lifecycle_fn fn, void *data, struct error *err);
+
+static void on_one(struct hive *hive, const char *agent, const struct error *err, void *data)
+{
+	(void)hive;
+	group_end(data, agent, err);
+}
+
+static int change_all(struct session *s, const json_t *request, change_fn change,
+		      struct error *err)
+{
+	json_t *names = json_array(), *value;
+	struct group *g;
+	size_t i;
+	int r = scope_resolve(s, request, names, err);
+
+	if (r < 0) {
+		json_decref(names);
+		return r;
+	}
+	g = group_new(s, names);
+	json_array_foreach (names, i, value) {
+		const char *name = json_string_value(value);
+		struct agent *agent = hive_find(s->hive, name);
+		struct error one = {};
+
+		group_begin(g);
+		r = agent ? change(s, agent, request, on_one, g, &one)
+			  : error_set(&one, ENOENT, "no agent '%s'", name);
+		if (r < 0)
+			group_end(g, name, &one);
+	}
+	group_started(g);
+	return HANDLED_LATER;
+}
+
+static int set_one(struct session *s, struct agent *agent, const json_t *request,
+		   lifecycle_fn fn, void *data, struct error *err)
+{
+	return lifecycle_set(s->hive, agent, json_object_get(request, "settings"), &s->actor,
+			     fn, data, err);
+}
+
+static int pause_one(struct session *s, struct agent *agent, const json_t *request,
+		     lifecycle_fn fn, void *data, struct error *err)
+{
+	return lifecycle_pause(s->hive, agent, json_is_true(json_object_get(request, "paused")),
+			       &s->actor, fn, data, err);
+}
+
+/* ---- requests ---- */
+
 int handle_set(struct session *s, const json_t *request, struct error *err)
 {
 	json_t *settings = NULL;
 	struct agent *agent;
 	int r;
 
+	if (json_object_get(request, "scope")) {
+		r = json_get_object(request, "settings", true, &settings, err);
+		return r < 0 ? r : change_all(s, request, set_one, err);
+	}
 	if ((r = dispatch_agent(s, request, "name", &agent, err)) < 0 ||
 	    (r = json_get_object(request, "settings", true, &settings, err)) < 0)
 		return r;
@@ -92,6 +154,10 @@ int handle_set_paused(struct session *s, const json_t *request, struct error *er
 	void *ref;
 	int r;
 
+	if (json_object_get(request, "scope")) {
+		r = json_get_bool(request, "paused", true, &paused, err);
+		return r < 0 ? r : change_all(s, request, pause_one, err);
+	}
 	if ((r = dispatch_agent(s, request, "name", &agent, err)) < 0 ||
 	    (r = json_get_bool(request, "paused", true, &paused, err)) < 0)
 		return r;

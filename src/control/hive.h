@@ -44,6 +44,7 @@ struct agent {
 	bool dying;  /* being destroyed */
 
 	/* seen, never assumed: from skep-exec's answers and events */
+	bool frozen;
 	char state[16]; /* "running", "starting", "stopped", "failed", "unknown" */
 	char boot_state[24];
 	json_t *failed_units; /* array, owned; may be NULL */

@@ -113,7 +113,7 @@ static void begin_stop(struct op *op)
 }
 
 int lifecycle_stop(struct hive *hive, struct agent *agent, const struct actor *actor,
-		   struct op **ret, struct error *err)
+		   int64_t stop_s, struct op **ret, struct error *err)
 {
 	int r = lifecycle_check_line(agent, err);
 
@@ -123,11 +123,12 @@ int lifecycle_stop(struct hive *hive, struct agent *agent, const struct actor *a
 		return r;
 	owed_cancel(agent);
 	*ret = op_add(agent, "stop", actor, begin_stop);
+	(*ret)->stop_s = stop_s;
 	return 0;
 }
 
 int lifecycle_restart(struct hive *hive, struct agent *agent, const struct actor *actor,
-		      struct op **ret, struct error *err)
+		      int64_t stop_s, struct op **ret, struct error *err)
 {
 	int r = lifecycle_check_line(agent, err);
 
@@ -135,7 +136,7 @@ int lifecycle_restart(struct hive *hive, struct agent *agent, const struct actor
 		r = want_power(hive, agent, true, err);
 	if (r < 0)
 		return r;
-	(void)op_add(agent, "restart", actor, begin_stop);
+	op_add(agent, "restart", actor, begin_stop)->stop_s = stop_s;
 	*ret = deploy_again(agent, "start", actor, false);
 	return 0;
 }

@@ -35,13 +35,14 @@ int lifecycle_refuse_dying(const struct agent *agent, struct error *err);
  * not too long. */
 int lifecycle_check_line(const struct agent *agent, struct error *err);
 
-/* Writes the wanted power state to meta, then puts the container's part in line. */
+/* Writes the wanted power state to meta, then puts the container's part in line. stop_s is what
+ * it has to halt in (0: as configured). */
 int lifecycle_start(struct hive *hive, struct agent *agent, const struct actor *actor,
 		    struct op **ret, struct error *err);
 int lifecycle_stop(struct hive *hive, struct agent *agent, const struct actor *actor,
-		   struct op **ret, struct error *err);
+		   int64_t stop_s, struct op **ret, struct error *err);
 int lifecycle_restart(struct hive *hive, struct agent *agent, const struct actor *actor,
-		      struct op **ret, struct error *err);
+		      int64_t stop_s, struct op **ret, struct error *err);
 
 /* Removes container and entry; with purge repositories and state as well, after their record
  * was copied to meta. */

@@ -45,7 +45,7 @@ void owed_resume(struct agent *agent)
 	else if (agent->settings.running)
 		(void)deploy_again(agent, "start", NULL, false);
 	else if (strcmp(agent->state, "stopped") != 0)
-		(void)lifecycle_stop(agent->hive, agent, NULL, &(struct op *){NULL}, NULL);
+		(void)lifecycle_stop(agent->hive, agent, NULL, 0, &(struct op *){NULL}, NULL);
 }
 
 static bool is_free(const struct agent *agent)

@@ -13,6 +13,7 @@ json_t *row_agent(const struct hive *hive, const struct agent *agent)
 		.running = strcmp(agent->state, "running") == 0,
 		.failed = strcmp(agent->state, "failed") == 0,
 		.state = agent->state,
+		.frozen = agent->frozen,
 		.needs_update = open != NULL,
 		.status_text = agent->status_text,
 		.status_set_at = agent->status_set_at,

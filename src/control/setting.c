@@ -144,7 +144,7 @@ int lifecycle_set(struct hive *hive, struct agent *agent, const json_t *changes,
 		return r;
 	audit_add(hive->audit, actor, "set", agent->settings.name, "ok", buf_str(&message));
 	if (restart && agent->settings.running)
-		(void)lifecycle_restart(hive, agent, actor, &(struct op *){NULL}, NULL);
+		(void)lifecycle_restart(hive, agent, actor, 0, &(struct op *){NULL}, NULL);
 	now = container_limits(hive, agent, agent->settings.revision);
 	if (memcmp(&before, &now, sizeof(now)) != 0 && strcmp(agent->state, "running") == 0)
 		apply_limits(hive, agent, &now, fn, data);

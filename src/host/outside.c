@@ -24,7 +24,7 @@ static const struct {
 	verb_fn fn;
 } verbs[] = {
 	{"exec", verb_exec},       {"shell", verb_shell},           {"logs", verb_logs},
-	{"observe", verb_observe}, {"boot-state", verb_boot_state},
+	{"observe", verb_observe}, {"boot-state", verb_boot_state}, {"freeze", verb_freeze},
 };
 
 static int start_unit(const struct place *place, const char *verb, int socket_fd,

@@ -26,3 +26,9 @@ int verb_observe(struct verb_request *request, json_t *answer, struct error *err
 /* The leader of an agent's running container; "wrong_state" when it does not run. */
 int verb_find_leader(struct verb_request *request, const char *agent, pid_t *ret,
 		     struct error *err);
+
+/* {"agent","frozen"} → {"frozen"} */
+int verb_freeze(struct verb_request *request, json_t *answer, struct error *err);
+
+/* Lets a container go on that was held still; nothing to do otherwise. */
+int freeze_thaw(struct verb_request *request, const char *agent, struct error *err);

@@ -51,6 +51,8 @@ static const struct verb verbs[] = {
 	 ARGUMENTS(AGENT, BASE)},
 	{.name = "pause", .handler = verb_pause, .deadline_ms = 10 * SECOND,
 	 ARGUMENTS(AGENT, REQUIRED("paused", ARG_BOOL, 0, 0))},
+	{.name = "freeze", .handler = verb_freeze, .deadline_ms = 20 * SECOND,
+	 ARGUMENTS(AGENT, REQUIRED("frozen", ARG_BOOL, 0, 0))},
 	{.name = "export", .handler = verb_export, .deadline_ms = 90 * SECOND, .n_fds = 1,
 	 ARGUMENTS(AGENT, OWNER)},
 	{.name = "build", .handler = verb_build, .deadline_ms = 290 * SECOND, .n_fds = 1,

@@ -7,8 +7,10 @@
 #include "host/boot_state.h"
 #include "host/cgroup.h"
 #include "host/driver.h"
+#include "host/freeze.h"
 #include "host/lock.h"
 #include "host/standalone.h"
+#include "host/verbs_inside.h"
 #include "skep-exec/agent.h"
 #include "skep-exec/table.h"
 
@@ -101,7 +103,9 @@ static int runs_already(struct verb_request *request, const struct container_spe
 		return error_set_code(err, EEXIST, "wrong_state",
 				      "the container of '%s' runs with another specification",
 				      spec->agent);
-	r = describe(request, &state, -1, answer, err);
+	r = freeze_thaw(request, spec->agent, err);
+	if (r == 0)
+		r = describe(request, &state, -1, answer, err);
 	return r < 0 ? r : 1;
 }
 
@@ -135,8 +139,12 @@ static int bring_down(struct verb_request *request, const char *agent, int64_t t
 		      struct error *err)
 {
 	struct container_state state;
-	int r = driver_of(request->place, agent)->stop(request, agent, timeout_ms, err);
+	struct error ignored = {};
+	int r;
 
+	/* what is held still cannot halt; if it stays so, the deadline ends it */
+	(void)freeze_thaw(request, agent, &ignored);
+	r = driver_of(request->place, agent)->stop(request, agent, timeout_ms, err);
 	if (r == 0)
 		r = request->supervisor->inspect(request->place, agent, &state, err);
 	if (r == 0 && is_up(&state))
@@ -169,7 +177,9 @@ static int switch_over(struct verb_request *request, const struct container_spec
 
 	if (lock < 0)
 		return lock;
-	r = driver->inspect(request, spec->agent, &view, err);
+	r = freeze_thaw(request, spec->agent, err);
+	if (r == 0)
+		r = driver->inspect(request, spec->agent, &view, err);
 	if (r == 0 && view.state.state == CONTAINER_RUNNING)
 		r = driver->switch_over(request, spec, &view.state, err);
 	if (r != 0)
@@ -301,6 +311,8 @@ static int put_state(struct verb_request *request, const char *agent, json_t *ro
 	if (view.state.leader == 0)
 		return 0;
 	json_object_set_new(row, "leader", json_integer(view.state.leader));
+	if (freeze_is(view.state.leader))
+		json_object_set_new(row, "frozen", json_true());
 	if (view.state.since_boot_ms > 0)
 		json_object_set_new(row, "since_ms",
 				    json_integer(clock_boot_ms() - view.state.since_boot_ms));
@@ -338,7 +350,7 @@ int verb_inspect(struct verb_request *request, json_t *answer, struct error *err
 	row = json_object();
 	json_array_append_new(rows, row);
 	r = put_state(request, agent, row, err);
-	if (r < 0 || !json_object_get(row, "leader"))
+	if (r < 0 || !json_object_get(row, "leader") || json_object_get(row, "frozen"))
 		return r;
 	/* Only asked of one: it takes a conversation with the system inside, which may be
 	 * stuck. */

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "host/driver.h"
 #include "host/lock.h"
+#include "host/verbs_inside.h"
 #include "skep-exec/agent.h"
 #include "skep-exec/table.h"
 
@@ -37,7 +38,11 @@ static int destroy(struct verb_request *request, const char *agent, struct error
 	const struct driver *driver = driver_of(place, agent);
 	_cleanup_free_ char *spec = str_format("%s.json", agent);
 	struct container_state state;
-	int r = driver->stop(request, agent, STOP_MS, err);
+	struct error ignored = {};
+	int r;
+
+	(void)freeze_thaw(request, agent, &ignored);
+	r = driver->stop(request, agent, STOP_MS, err);
 
 	if (r == 0)
 		r = s->forget(place, agent, err);

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "skep/handlers.h"
 #include "skep/rows.h"
+#include "skep/scope.h"
 #include "skep/table.h"
 #include "skep/when.h"
 
@@ -137,14 +138,17 @@ int cmd_list(struct cli *cli, struct error *err)
 		{.title = "STATUS", .shrink_to = 10, .drop = 4},
 	};
 	_cleanup_(table_freep) struct table *table = table_new(columns, ARRAY_SIZE(columns));
-	json_auto_t *answer = NULL;
+	json_auto_t *request = cli_request("agent_status"), *answer = NULL;
 	json_t *rows, *row;
 	size_t i;
 	int r;
 
 	if (client_is_agent_socket(cli->socket))
 		return list_names(cli, err);
-	r = cli_call(cli, cli_request("agent_status"), &answer, err);
+	r = scope_filter(&cli->args, request, err);
+	if (r < 0)
+		return r;
+	r = cli_call(cli, TAKE_PTR(request), &answer, err);
 	if (r < 0 || cli_print_json(cli, answer, "agent_statuses"))
 		return r;
 	rows = json_object_get(answer, "agent_statuses");
@@ -152,6 +156,8 @@ int cmd_list(struct cli *cli, struct error *err)
 		print_agent_row(table, row);
 	if (json_array_size(rows) > 0)
 		table_print(table, &cli->out, cli->plain, "");
+	else if (scope_is_given(&cli->args))
+		cli_say(cli, "no agent has such a label");
 	else
 		cli_say(cli, "there are no agents yet; make the first with: skep spawn hm1nd");
 	return 0;

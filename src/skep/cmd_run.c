@@ -1,5 +1,5 @@
-/* spawn, request-spawn, start, stop, restart, rebuild, destroy, pause, resume, set: agents
- * brought into a state. */
+/* spawn, request-spawn, start, stop, restart, rebuild, destroy, pause, resume, freeze, thaw,
+ * set: agents brought into a state. */
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -7,6 +7,7 @@
 #include "model/names.h"
 #include "skep/handlers.h"
 #include "skep/rows.h"
+#include "skep/scope.h"
 #include "skep/wait.h"
 
 #include <errno.h>
@@ -15,27 +16,6 @@
 static bool waits(const struct cli *cli)
 {
 	return !args_has(&cli->args, "no-wait");
-}
-
-/* "alice, bob" */
-static char *names_text(const struct args *args)
-{
-	struct buf text = {};
-
-	for (size_t i = 0; i < args->n_words; i++)
-		buf_addf(&text, "%s%s", i ? ", " : "", args->words[i]);
-	return buf_take(&text);
-}
-
-static int check_names(const struct args *args, struct error *err)
-{
-	for (size_t i = 0; i < args->n_words; i++) {
-		int r = name_check(args->words[i], err);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
 }
 
 /* Splits "key=value"; the caller frees *ret_key, *ret_value is borrowed. */
@@ -125,71 +105,62 @@ int cmd_request_spawn(struct cli *cli, struct error *err)
 	return 0;
 }
 
-/* start and stop take all names in one request: one unknown name, and none is touched. */
-static int change_power(struct cli *cli, const char *cmd, const char *done, const char *doing,
+static int put_deadline(json_t *request, const struct args *args, struct error *err)
+{
+	const char *text = args_get(args, "deadline");
+	int64_t seconds;
+	int r;
+
+	if (!text)
+		return 0;
+	r = args_parse_number(text, "seconds", 1, &seconds, err);
+	if (r == 0)
+		json_object_set_new(request, "deadline_s", json_integer(seconds));
+	return r;
+}
+
+/* All agents go in one request: one unknown name, and none is touched. */
+static int change_power(struct cli *cli, bool takes_name, const char *done, const char *doing,
 			struct error *err)
 {
-	json_auto_t *request = cli_request(cmd), *answer = NULL, *names = json_array();
-	struct progress progress = {.agents = cli->args.words,
-				    .n_agents = cli->args.n_words,
+	const struct args *args = &cli->args;
+	json_auto_t *request = cli_request(args->command->name), *answer = NULL;
+	struct progress progress = {.agents = args->words,
+				    .n_agents = args->n_words,
 				    .hint = "skep list"};
-	_cleanup_free_ char *text = names_text(&cli->args);
-	int r = check_names(&cli->args, err);
+	_cleanup_free_ char *text = NULL;
+	int r = scope_put(args, args->n_words, takes_name, request, err);
 
+	if (r == 0)
+		r = put_deadline(request, args, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < cli->args.n_words; i++)
-		json_array_append_new(names, json_string(cli->args.words[i]));
-	json_object_set_new(request, "scope", json_pack("{sO}", "agent_names", names));
 	r = wait_call(cli, TAKE_PTR(request), &progress, &answer, err);
 	if (r < 0 || cli_print_json(cli, answer, NULL))
 		return r;
+	text = scope_text(args, args->n_words, answer);
 	cli_say(cli, "%s %s", waits(cli) ? done : doing, text);
 	return 0;
 }
 
 int cmd_start(struct cli *cli, struct error *err)
 {
-	return change_power(cli, "start", "started", "starting", err);
+	return change_power(cli, false, "started", "starting", err);
 }
 
 int cmd_stop(struct cli *cli, struct error *err)
 {
-	return change_power(cli, "stop", "stopped", "stopping", err);
-}
-
-static int change_one(struct cli *cli, const char *cmd, const char *name, const char *done,
-		      const char *doing, struct error *err)
-{
-	json_auto_t *request = cli_request(cmd), *answer = NULL;
-	struct progress progress = {.agents = &name, .n_agents = 1, .hint = "skep list"};
-	int r;
-
-	json_put_str(request, "name", name);
-	r = wait_call(cli, TAKE_PTR(request), &progress, &answer, err);
-	if (r < 0 || cli_print_json(cli, answer, NULL))
-		return r;
-	cli_say(cli, "%s %s", waits(cli) ? done : doing, name);
-	return 0;
+	return change_power(cli, false, "stopped", "stopping", err);
 }
 
 int cmd_restart(struct cli *cli, struct error *err)
 {
-	int r = check_names(&cli->args, err);
-
-	for (size_t i = 0; r == 0 && i < cli->args.n_words; i++)
-		r = change_one(cli, "restart", cli->args.words[i], "restarted", "restarting",
-			       err);
-	return r;
+	return change_power(cli, true, "restarted", "restarting", err);
 }
 
 int cmd_rebuild(struct cli *cli, struct error *err)
 {
-	int r = check_names(&cli->args, err);
-
-	return r < 0 ? r
-		     : change_one(cli, "rebuild", cli->args.words[0], "rebuilt", "rebuilding",
-				  err);
+	return change_power(cli, true, "rebuilt", "rebuilding", err);
 }
 
 /* The name a second time, from the option or from the person. */
@@ -232,6 +203,14 @@ static void say_destroyed(struct cli *cli, const char *name, bool purge)
 	}
 }
 
+/* With its state kept, for more than one. */
+static int destroy_several(struct cli *cli, struct error *err)
+{
+	if (args_has(&cli->args, "purge"))
+		return error_set(err, EINVAL, "--purge takes one agent, by its name");
+	return change_power(cli, true, "destroyed", "destroying", err);
+}
+
 int cmd_destroy(struct cli *cli, struct error *err)
 {
 	json_auto_t *request = cli_request("destroy"), *answer = NULL;
@@ -240,8 +219,11 @@ int cmd_destroy(struct cli *cli, struct error *err)
 				    .hint = "skep list"};
 	bool purge = args_has(&cli->args, "purge");
 	const char *name;
-	int r = args_agent(&cli->args, &name, err);
+	int r;
 
+	if (scope_is_given(&cli->args) || cli->args.n_words != 1)
+		return destroy_several(cli, err);
+	r = args_agent(&cli->args, &name, err);
 	if (r == 0 && purge)
 		r = confirm_purge(cli, name, err);
 	if (r < 0)
@@ -256,45 +238,69 @@ int cmd_destroy(struct cli *cli, struct error *err)
 	return 0;
 }
 
-static int set_paused(struct cli *cli, bool paused, struct error *err)
+/* What is done at once: nothing to wait for, nothing to watch. */
+static int change_at_once(struct cli *cli, json_t *request, const char *done, struct error *err)
 {
-	json_auto_t *request = cli_request("set_paused"), *answer = NULL;
-	const char *name;
-	int r = args_agent(&cli->args, &name, err);
+	json_auto_t *owned = request, *answer = NULL;
+	_cleanup_free_ char *text = NULL;
+	int r = scope_put(&cli->args, cli->args.n_words, true, owned, err);
 
 	if (r < 0)
 		return r;
-	json_put_str(request, "name", name);
-	json_object_set_new(request, "paused", json_boolean(paused));
-	r = cli_call(cli, TAKE_PTR(request), &answer, err);
+	r = cli_call(cli, TAKE_PTR(owned), &answer, err);
 	if (r < 0 || cli_print_json(cli, answer, NULL))
 		return r;
-	cli_say(cli, paused ? "paused %s" : "resumed %s", name);
+	text = scope_text(&cli->args, cli->args.n_words, answer);
+	cli_say(cli, "%s %s", done, text);
 	return 0;
+}
+
+static json_t *pausing(bool paused)
+{
+	json_t *request = cli_request("set_paused");
+
+	json_object_set_new(request, "paused", json_boolean(paused));
+	return request;
 }
 
 int cmd_pause(struct cli *cli, struct error *err)
 {
-	return set_paused(cli, true, err);
+	return change_at_once(cli, pausing(true), "paused", err);
 }
 
 int cmd_resume(struct cli *cli, struct error *err)
 {
-	return set_paused(cli, false, err);
+	return change_at_once(cli, pausing(false), "resumed", err);
+}
+
+int cmd_freeze(struct cli *cli, struct error *err)
+{
+	return change_at_once(cli, cli_request("freeze"), "froze", err);
+}
+
+int cmd_thaw(struct cli *cli, struct error *err)
+{
+	return change_at_once(cli, cli_request("thaw"), "thawed", err);
 }
 
 int cmd_set(struct cli *cli, struct error *err)
 {
+	const struct args *args = &cli->args;
 	json_auto_t *request = cli_request("set"), *answer = NULL, *settings = json_object();
-	const char *name;
-	int r = args_agent(&cli->args, &name, err);
+	/* where a label says which agents, the first word is a setting already */
+	bool only_settings =
+		scope_is_given(args) && args->n_words > 0 && strchr(args->words[0], '=');
+	size_t n_names = only_settings || args->n_words == 0 ? 0 : 1;
+	_cleanup_free_ char *text = NULL;
+	int r = scope_put(args, n_names, true, request, err);
 
-	for (size_t i = 1; r == 0 && i < cli->args.n_words; i++) {
+	if (r == 0 && args->n_words == n_names)
+		r = error_set(err, EINVAL, "'set' needs a setting like memory_max=2G");
+	for (size_t i = n_names; r == 0 && i < args->n_words; i++) {
 		_cleanup_free_ char *key = NULL;
 		const char *value = NULL;
 
-		r = split(cli->args.words[i], "a setting like memory_max=2G", &key, &value,
-			  err);
+		r = split(args->words[i], "a setting like memory_max=2G", &key, &value, err);
 		if (r == 0 && json_object_get(settings, key))
 			r = error_set(err, EINVAL, "'%s' is set twice", key);
 		if (r == 0)
@@ -302,11 +308,11 @@ int cmd_set(struct cli *cli, struct error *err)
 	}
 	if (r < 0)
 		return r;
-	json_put_str(request, "name", name);
 	json_object_set(request, "settings", settings);
 	r = cli_call(cli, TAKE_PTR(request), &answer, err);
 	if (r < 0 || cli_print_json(cli, answer, "agent"))
 		return r;
-	cli_say(cli, "changed the settings of %s", name);
+	text = scope_text(args, n_names, answer);
+	cli_say(cli, "changed %s", text);
 	return 0;
 }

@@ -54,11 +54,37 @@ static const struct option request_spawn_options[] = {
 
 static const struct option wait_options[] = {NO_WAIT, {}};
 
+#define ALL OPTION("all", 0, NULL, "every agent")
+#define LABEL OPTION_REPEATED("label", 0, "KEY[=VALUE]", "every agent with this label")
+
+static const struct option label_options[] = {LABEL, {}};
+static const struct option scope_options[] = {ALL, LABEL, {}};
+static const struct option scope_wait_options[] = {ALL, LABEL, NO_WAIT, {}};
+
+static const struct option stop_options[] = {
+	OPTION("deadline", 0, "SECONDS",
+	       "what a container has to halt in before it is killed; as configured without it"),
+	ALL,
+	LABEL,
+	NO_WAIT,
+	{},
+};
+
+static const struct option top_options[] = {
+	OPTION("interval", 0, "SECONDS",
+	       "between two looks, 2 without it; where nobody sits, go on instead of ending"),
+	OPTION("sort", 0, "cpu|memory|io|tasks|name", "what comes first; cpu without it"),
+	LABEL,
+	{},
+};
+
 static const struct option destroy_options[] = {
 	OPTION("purge", 0, NULL,
 	       "delete its state and repositories as well; this cannot be undone"),
 	OPTION("confirm", 0, "AGENT",
 	       "the agent's name again, needed with --purge where nobody can be asked"),
+	ALL,
+	LABEL,
 	NO_WAIT,
 	{},
 };
@@ -143,9 +169,15 @@ static const struct option sessions_options[] = {
 
 static const struct command commands[] = {
 	{"status", LOOK, "", REST_NONE, NULL, cmd_status, "show how the hive is doing", NULL},
-	{"list", LOOK, "", REST_NONE, NULL, cmd_list, "list the agents", NULL},
+	{"list", LOOK, "", REST_NONE, label_options, cmd_list, "list the agents", NULL},
 	{"show", LOOK, "AGENT", REST_NONE, NULL, cmd_show,
 	 "show one agent and its latest proposals", NULL},
+	{"top", LOOK, "[AGENT...]", REST_NONE, top_options, cmd_top,
+	 "show what agents use, again and again",
+	 "Of each agent that runs: processors, memory, tasks, disks, and how much of the last "
+	 "ten seconds some of it waited for each. What this machine does not count is '-'. "
+	 "Into "
+	 "a pipe, or with --json, it prints once and ends."},
 	{"log", LOOK, "AGENT|N", REST_NONE, log_options, cmd_log,
 	 "show an agent's journal, or the build log of a proposal",
 	 "With -f it goes on: an agent's journal until interrupted, a build log until the "
@@ -195,16 +227,24 @@ static const struct command commands[] = {
 	 "make a new agent and start it",
 	 "An agent that was destroyed but not purged comes back with its state and "
 	 "repositories."},
-	{"start", RUN, "AGENT...", REST_NONE, wait_options, cmd_start, "start agents", NULL},
-	{"stop", RUN, "AGENT...", REST_NONE, wait_options, cmd_stop, "stop agents", NULL},
-	{"restart", RUN, "AGENT...", REST_NONE, wait_options, cmd_restart,
+	{"start", RUN, "[AGENT...]", REST_NONE, scope_wait_options, cmd_start, "start agents",
+	 NULL},
+	{"stop", RUN, "[AGENT...]", REST_NONE, stop_options, cmd_stop, "stop agents", NULL},
+	{"restart", RUN, "[AGENT...]", REST_NONE, stop_options, cmd_restart,
 	 "stop agents and start them again", NULL},
-	{"rebuild", RUN, "AGENT", REST_NONE, wait_options, cmd_rebuild,
+	{"rebuild", RUN, "[AGENT...]", REST_NONE, scope_wait_options, cmd_rebuild,
 	 "build and deploy again what is deployed", NULL},
-	{"pause", RUN, "AGENT", REST_NONE, NULL, cmd_pause,
-	 "let an agent take no new work; its container runs on", NULL},
-	{"resume", RUN, "AGENT", REST_NONE, NULL, cmd_resume, "end a pause", NULL},
-	{"set", RUN, "AGENT key=value...", REST_NONE, NULL, cmd_set,
+	{"pause", RUN, "[AGENT...]", REST_NONE, scope_options, cmd_pause,
+	 "let agents take no new work; their containers run on", NULL},
+	{"resume", RUN, "[AGENT...]", REST_NONE, scope_options, cmd_resume, "end a pause",
+	 NULL},
+	{"freeze", RUN, "[AGENT...]", REST_NONE, scope_options, cmd_freeze,
+	 "hold agents still, with everything that runs in their containers",
+	 "Nothing inside gets a processor until it is thawed; memory stays taken. A stop or a "
+	 "restart ends it as well."},
+	{"thaw", RUN, "[AGENT...]", REST_NONE, scope_options, cmd_thaw,
+	 "let frozen agents go on", NULL},
+	{"set", RUN, "[AGENT] [key=value...]", REST_NONE, scope_options, cmd_set,
 	 "change an agent's settings",
 	 "Keys: memory_max (2G), cpu_quota (50%), tasks_max (4096), network (host or private), "
 	 "parent, label.KEY; an "
@@ -218,8 +258,8 @@ static const struct command commands[] = {
 	 "unless it goes to a terminal."},
 	{"shell", RUN, "AGENT", REST_OPTIONAL, NULL, cmd_shell,
 	 "open a terminal inside an agent's container", NULL},
-	{"destroy", RUN, "AGENT", REST_NONE, destroy_options, cmd_destroy,
-	 "remove an agent's container; its state and repositories stay", NULL},
+	{"destroy", RUN, "[AGENT...]", REST_NONE, destroy_options, cmd_destroy,
+	 "remove agents' containers; their state and repositories stay", NULL},
 
 	{"history", RECORD, "[AGENT]", REST_NONE, record_options, cmd_history,
 	 "list deploys and changes of settings", NULL},

@@ -117,6 +117,28 @@ static void offer_proposals(struct cli *cli, const char *prefix)
 	}
 }
 
+/* The labels agents have, each once. */
+static void offer_labels(struct cli *cli, const char *prefix)
+{
+	json_auto_t *answer = ask(cli, "agent_status"), *offered = json_object();
+	json_t *row, *value;
+	const char *key;
+	size_t i;
+
+	json_array_foreach (json_object_get(answer, "agent_statuses"), i, row)
+		json_object_foreach (json_object_get(row, "labels"), key, value) {
+			_cleanup_free_ char *word =
+				str_format("%s=%s", key,
+					   json_is_string(value) ? json_string_value(value)
+								 : "");
+
+			if (json_object_get(offered, word))
+				continue;
+			json_object_set_new(offered, word, json_true());
+			offer(cli, prefix, word, NULL);
+		}
+}
+
 static void offer_commands(struct cli *cli, const char *prefix)
 {
 	const struct command *command;
@@ -142,6 +164,8 @@ static void offer_kind(struct cli *cli, const char *prefix, const char *kind)
 		offer_agents(cli, prefix);
 	} else if (strcmp(kind, "N") == 0) {
 		offer_proposals(cli, prefix);
+	} else if (strcmp(kind, "KEY[=VALUE]") == 0) {
+		offer_labels(cli, prefix);
 	} else if (strcmp(kind, "COMMAND") == 0) {
 		offer_commands(cli, prefix);
 	} else if (strcmp(kind, "STATE") == 0) {

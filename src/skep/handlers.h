@@ -7,6 +7,7 @@
 int cmd_status(struct cli *cli, struct error *err);
 int cmd_list(struct cli *cli, struct error *err);
 int cmd_show(struct cli *cli, struct error *err);
+int cmd_top(struct cli *cli, struct error *err);
 int cmd_whoami(struct cli *cli, struct error *err);
 
 int cmd_spawn(struct cli *cli, struct error *err);
@@ -19,6 +20,8 @@ int cmd_destroy(struct cli *cli, struct error *err);
 int cmd_set(struct cli *cli, struct error *err);
 int cmd_pause(struct cli *cli, struct error *err);
 int cmd_resume(struct cli *cli, struct error *err);
+int cmd_freeze(struct cli *cli, struct error *err);
+int cmd_thaw(struct cli *cli, struct error *err);
 
 /* Says of a proposal that was just made: its number on standard output, the rest beside it. */
 void proposal_announce(struct cli *cli, const json_t *row);

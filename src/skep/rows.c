@@ -20,6 +20,8 @@ const char *agent_state(const json_t *row)
 
 	if (field_bool(row, "failed"))
 		return "failed";
+	if (field_bool(row, "frozen"))
+		return "frozen";
 	if (field_bool(row, "needs_login"))
 		return "needs-login";
 	if (field_bool(row, "paused"))
@@ -33,7 +35,8 @@ enum style agent_style(const json_t *row)
 {
 	if (field_bool(row, "failed"))
 		return STYLE_BAD;
-	if (field_bool(row, "needs_login") || field_bool(row, "paused"))
+	if (field_bool(row, "frozen") || field_bool(row, "needs_login") ||
+	    field_bool(row, "paused"))
 		return STYLE_WARN;
 	if (strcmp(agent_state(row), "running") == 0)
 		return STYLE_GOOD;

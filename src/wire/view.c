@@ -42,6 +42,8 @@ json_t *view_agent(const struct settings *s, const struct agent_facts *f)
 	if (json_object_size(s->labels) > 0)
 		json_object_set_new(o, "labels", json_deep_copy(s->labels));
 	json_object_set_new(o, "state", json_string(f->state));
+	if (f->frozen)
+		put_bool(o, "frozen", true);
 	if (f->open_proposal > 0)
 		json_object_set_new(o, "open_proposal", json_integer(f->open_proposal));
 	if (f->downtime_ms >= 0)

@@ -11,7 +11,7 @@
 
 /* What is known of a running or stopped agent beside its settings. */
 struct agent_facts {
-	bool running, failed;
+	bool running, failed, frozen;
 	const char *state; /* "running", "starting", "stopped", "failed" */
 	bool needs_update;
 	const char *status_text; /* cleaned; NULL: unset */

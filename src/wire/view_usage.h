@@ -14,8 +14,9 @@ struct usage_sample {
 };
 
 /*
- * One row from the samples of an agent, oldest first, at least one: the newest, the share of a
- * processor since the one before, and with history all of them. The caller owns it.
+ * One row from the samples of an agent, oldest first, at least one: the newest, what it used of
+ * the processors and of disks since the one before, and with history all of them. The caller
+ * owns it.
  */
 json_t *view_usage(const char *name, const struct usage_sample *samples, size_t count,
 		   bool history);

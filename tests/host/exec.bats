@@ -500,6 +500,43 @@ nothing_left_of() {
 	refused wrong_state observe '{"what":"usage","agent":"alice"}'
 }
 
+# What the processes inside have used of the processors, in ticks.
+ticks() {
+	local stat
+	stat=$(< "/proc/$1/stat")
+	set -- ${stat##*) }
+	echo $((${12} + ${13}))
+}
+
+# The pid, as this machine sees it, of a command that runs in alice.
+busy_pid() {
+	pgrep -f '^busy-in-alice'
+}
+
+@test "freeze holds everything in a container still, thaw and a stop let it go" {
+	running alice
+	run_in alice systemd-run --quiet bash -c 'exec -a busy-in-alice bash -c "while :; do :; done"'
+	wait_for 10 busy_pid
+	pid=$(busy_pid)
+	equal true "$(ask freeze '{"agent":"alice","frozen":true}' | jq .frozen)"
+	equal "running true" "$(row alice '"\(.state) \(.frozen)"')"
+	before=$(ticks $pid)
+	sleep 0.3
+	equal "$before" "$(ticks $pid)"
+	# Again is fine, and others go on.
+	ask freeze '{"agent":"alice","frozen":true}'
+	equal false "$(ask freeze '{"agent":"alice","frozen":false}' | jq .frozen)"
+	equal "running null" "$(row alice '"\(.state) \(.frozen)"')"
+	wait_for 10 eval '[ "$(ticks $pid)" -gt $before ]'
+	# What is held still could not halt: a stop lets it go first, and needs no kill.
+	ask freeze '{"agent":"alice","frozen":true}'
+	begin=${EPOCHREALTIME/./}
+	ask stop '{"agent":"alice","timeout_s":30}'
+	[ $((${EPOCHREALTIME/./} - begin)) -lt 20000000 ]
+	equal stopped "$(row alice .state)"
+	refused wrong_state freeze '{"agent":"alice","frozen":true}'
+}
+
 @test "destroy takes the container and keeps the agent's own; purge takes all" {
 	running alice
 	install -d -m 700 -o $MANAGER_BASE -g $MANAGER_BASE "$STATE/proposed/alice"

@@ -165,6 +165,9 @@ make_system() {
 	usage=$(call observe '{"what":"usage","agent":"alice"}')
 	[ "$(field memory_bytes <<< "$usage")" -gt 1000000 ]
 	[ "$(field tasks <<< "$usage")" -gt 3 ]
+	equal "$(property MemoryMax)" "$(field memory_max_bytes <<< "$usage")"
+	equal "$(property TasksMax)" "$(field tasks_max <<< "$usage")"
+	contains "$(call observe '{"what":"usage"}')" '"agent": "alice"'
 	contains "$(call observe '{"what":"host"}')" '"name": "idmapped-usr", "ok": true'
 }
 
@@ -175,6 +178,18 @@ make_system() {
 	run exec_in bash -c 'for i in {1..150}; do sleep 1 & done; wait'
 	contains "$output" 'Resource temporarily unavailable'
 	equal 50000 "$(in_host cat "/sys/fs/cgroup/cpu$(property ControlGroup)/cpu.cfs_quota_us")"
+}
+
+@test "a frozen container stands still until it is thawed" {
+	equal True "$(call freeze '{"agent":"alice","frozen":true}' | field frozen)"
+	contains "$(call inspect '{"agent":"alice"}')" '"frozen": true'
+	status=0
+	exec_in true &
+	waiting=$!
+	sleep 0.5
+	kill -0 $waiting
+	equal False "$(call freeze '{"agent":"alice","frozen":false}' | field frozen)"
+	wait $waiting
 }
 
 @test "limits change while it runs, and the change outlives a restart" {

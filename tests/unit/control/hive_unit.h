@@ -290,6 +290,9 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "observe") == 0) {
 		fake_send(f, id, fake_observe(f, request), -1);
+	} else if (strcmp(verb, "freeze") == 0) {
+		fake_send(f, id,
+			  json_pack("{s:O}", "frozen", json_object_get(request, "frozen")), -1);
 	} else if (strcmp(verb, "exec") == 0) {
 		fake_exec(f, id, request, fds);
 	} else if (strcmp(verb, "logs") == 0) {

@@ -170,6 +170,11 @@ static void test_complete(void **state)
 		{"list",
 		 "{\"version\":1,\"ok\":true,\"agents\":[\"alice\",\"bob\",\"Bad name\"]}",
 		 NULL},
+		{"agent_status",
+		 "{\"version\":1,\"ok\":true,\"agent_statuses\":[{\"name\":\"alice\","
+		 "\"labels\":{"
+		 "\"team\":\"red\"}},{\"name\":\"bob\",\"labels\":{\"team\":\"red\"}}]}",
+		 NULL},
 		{"pending",
 		 "{\"version\":1,\"ok\":true,\"approvals\":[{\"id\":3,\"agent\":\"alice\","
 		 "\"title\":\"hello\"}]}",
@@ -196,6 +201,8 @@ static void test_complete(void **state)
 		{{"proposals", "--state", "fa"}, "failed\n"},
 		{{"diff", "3", "--against", ""}, "deployed\n"},
 		{{"audit", ""}, "verify\n"},
+		{{"stop", "--label", ""}, "team=red\n"},
+		{{"top", "--sort", "m"}, "memory\n"},
 		{{"set", "alice", "mem"}, "memory_max=\n"},
 		{{"list", "--color", "=", "al"}, "always\n"},
 		{{"spawn", "x", "--network", "p"}, "private\n"},

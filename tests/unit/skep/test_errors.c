@@ -228,7 +228,7 @@ static void test_usage(void **state)
 		{{"exec", "alice", "--"}, "needs '--' and a command"},
 		{{"exec", "alice"}, "needs '--' and a command"},
 		{{"shell", "alice"}, "needs a terminal"},
-		{{"set", "alice"}, "needs key=value"},
+		{{"set", "alice"}, "needs a setting"},
 		{{"log", "alice", "-n", "0"}, "from 1 to"},
 		{{"deny", "3", "-m", "\xff"}, "not UTF-8"},
 		{{"help", "frobnicate"}, "there is no command"},
