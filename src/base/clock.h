@@ -7,6 +7,9 @@
 /* Milliseconds since boot, suspend included (CLOCK_BOOTTIME): for time-outs and durations. */
 int64_t clock_boot_ms(void);
 
+/* The same in microseconds: for what takes less. */
+int64_t clock_boot_usec(void);
+
 /* Seconds since 1970 (CLOCK_REALTIME): for what people read, never for order. */
 int64_t clock_wall_s(void);
 

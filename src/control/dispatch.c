@@ -56,6 +56,8 @@ static const handler_fn handlers[VERB_COUNT] = {
 	[VERB_WEB_STEP_UP] = handle_web_step_up,
 	[VERB_WEB_SESSION] = handle_web_session,
 	[VERB_WEB_LOGOUT] = handle_web_logout,
+	[VERB_METRICS] = handle_metrics,
+	[VERB_READY] = handle_ready,
 };
 
 /* While a command runs, the only thing to say is what belongs to it. */

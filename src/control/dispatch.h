@@ -71,6 +71,10 @@ int handle_web_step_up(struct session *session, const json_t *request, struct er
 int handle_web_session(struct session *session, const json_t *request, struct error *err);
 int handle_web_logout(struct session *session, const json_t *request, struct error *err);
 
+/* Monitoring: handlers_monitor.c */
+int handle_metrics(struct session *session, const json_t *request, struct error *err);
+int handle_ready(struct session *session, const json_t *request, struct error *err);
+
 /* Streams and commands: stream.c, command.c */
 int handle_subscribe(struct session *session, const json_t *request, struct error *err);
 int handle_build_log(struct session *session, const json_t *request, struct error *err);

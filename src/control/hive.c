@@ -81,8 +81,9 @@ int quota_take(struct quota *quota, int64_t max, const char *who, const char *wh
 	int64_t now = clock_boot_ms();
 
 	if (quota->since_ms == 0 || now - quota->since_ms >= HOUR_MS)
-		*quota = (struct quota){.since_ms = now};
+		*quota = (struct quota){.since_ms = now, .refused = quota->refused};
 	if (quota->count >= max) {
+		quota->refused++;
 		int r = error_set_code(err, EAGAIN, "rate_limited",
 				       "'%s' has made %" PRId64 " %s within an hour", who,
 				       quota->count, what);

@@ -19,6 +19,7 @@
 struct op;
 struct audit;
 struct login_book;
+struct metrics;
 struct server;
 struct session;
 struct submission;
@@ -28,8 +29,8 @@ struct usage_series;
 
 /* How often something was done within the running hour. */
 struct quota {
-	int64_t since_ms; /* boot milliseconds; 0: never yet */
-	int64_t count;
+	int64_t since_ms;       /* boot milliseconds; 0: never yet */
+	int64_t count, refused; /* refused: in all hours */
 };
 
 /* Counts once more. -EAGAIN (rate_limited) when max is reached; what says what was done. */
@@ -64,6 +65,7 @@ struct agent {
 	struct watch *listen_watch;
 	unsigned connections;
 	int64_t tokens, refilled_ms; /* requests it may still make on its socket */
+	int64_t refused;             /* those it made all the same */
 
 	struct usage_series *usage; /* while somebody watches; else NULL */
 
@@ -124,6 +126,7 @@ struct hive {
 	struct quota requests; /* proposals about the hive itself, by whomever */
 	struct audit *audit;
 	struct login_book *logins;
+	struct metrics *metrics;
 	struct server *server;
 	struct session *sessions; /* newest first */
 	struct events *events;

@@ -1,11 +1,13 @@
 #include "control/ledger.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "control/event.h"
 #include "control/joblog.h"
 #include "control/journal.h"
+#include "control/metrics.h"
 #include "git/refs.h"
 #include "git/tag.h"
 
@@ -27,6 +29,7 @@ int ledger_write(struct hive *hive, const char *agent, bool of_hive, enum propos
 		of_hive ? hive_meta_dir(hive) : hive_applied_dir(hive, agent);
 	_cleanup_(repo_freep) struct repo *repo = NULL;
 	char name[64], oid[OID_HEX_SIZE];
+	int64_t began_usec;
 	int r;
 
 	snprintf(name, sizeof(name), "%s/%" PRId64, proposal_tag_family(family), id);
@@ -34,9 +37,11 @@ int ledger_write(struct hive *hive, const char *agent, bool of_hive, enum propos
 	r = repo_open(dir, &repo, err);
 	if (r < 0)
 		return r;
+	began_usec = clock_boot_usec();
 	r = tag_create(repo, name, target, entry_text(entry), hive->wall_s(), oid, err);
 	if (r < 0)
 		return r;
+	metrics_fsync(hive, clock_boot_usec() - began_usec);
 	hive->chain_seq++;
 	memcpy(hive->chain_head, oid, sizeof(oid));
 	return 0;
@@ -115,6 +120,7 @@ int ledger_propose(struct hive *hive, struct proposal *p, const struct actor *ac
 	p->state = PROPOSAL_REVIEW;
 	p->requested_at = now;
 	hive_add_proposal(hive, p);
+	metrics_proposed(hive, p);
 	log_proposal(p, subject, actor);
 	event_proposal(hive, p);
 	return 0;
@@ -134,6 +140,7 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 {
 	_cleanup_(entry_release) struct entry entry = {};
 	_cleanup_free_ char *subject = NULL;
+	enum proposal_state from = p->state;
 	int r;
 
 	subject = make_subject(proposal_tag_family(state), p->id, p);
@@ -157,6 +164,7 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 	ledger_read(p, state, entry_text(&entry), hive->wall_s());
 	p->state = state;
 	p->deploying = false;
+	metrics_decided(hive, p, from, v);
 	if (proposal_is_final(p))
 		flags_trim(&p->flags);
 	hive_proposals_decided(hive);
@@ -185,6 +193,7 @@ int ledger_mark_building(struct hive *hive, struct proposal *p, struct error *er
 	if (r < 0 && r != -EEXIST)
 		return r;
 	p->state = PROPOSAL_BUILDING;
+	p->building_ms = hive->boot_ms();
 	subject = make_subject(proposal_tag_family(PROPOSAL_BUILDING), p->id, p);
 	log_proposal(p, subject, NULL);
 	event_proposal(hive, p);

@@ -116,8 +116,10 @@ static bool take_token(struct session *s)
 	agent->refilled_ms += more * AGENT_REFILL_MS;
 	agent->tokens =
 		agent->tokens + more > AGENT_BUCKET ? AGENT_BUCKET : agent->tokens + more;
-	if (agent->tokens <= 0)
+	if (agent->tokens <= 0) {
+		agent->refused++;
 		return false;
+	}
 	agent->tokens--;
 	return true;
 }

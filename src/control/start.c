@@ -6,6 +6,7 @@
 #include "control/container.h"
 #include "control/event.h"
 #include "control/logins.h"
+#include "control/metrics.h"
 #include "control/op.h"
 #include "control/owed.h"
 #include "control/recover.h"
@@ -35,6 +36,7 @@ int start_load(struct hive *hive, struct error *err)
 	/* a reader that comes back after a restart must not take new numbers for old ones */
 	hive->events = events_new(hive->wall_s() * 1000);
 	hive->server = server_new(hive);
+	hive->metrics = metrics_new();
 	if ((r = audit_open(hive, &hive->audit, err)) < 0 ||
 	    (r = login_book_open(hive, &hive->logins, err)) < 0 ||
 	    (r = recover_load(hive, err)) < 0)

@@ -52,6 +52,8 @@ struct proposal {
 	struct flags flags;  /* once there is an outcome: the first of each kind */
 	char *idem_key;      /* of the verdict; NULL */
 	char *approved_by;
+	int64_t building_ms; /* when its build began, on a clock that only counts; 0: not here
+			      */
 };
 
 struct proposal *proposal_new(int64_t id, const char *agent);

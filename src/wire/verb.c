@@ -84,6 +84,8 @@ static const struct verb verbs[VERB_COUNT] = {
 	[VERB_WEB_STEP_UP] = {"web_step_up", VERB_WEB_STEP_UP, W, true, true, "code"},
 	[VERB_WEB_SESSION] = {"web_session", VERB_WEB_SESSION, W, false, true, ""},
 	[VERB_WEB_LOGOUT] = {"web_logout", VERB_WEB_LOGOUT, W, false, true, ""},
+	[VERB_METRICS] = {"metrics", VERB_METRICS, O | R | WO, false, false, ""},
+	[VERB_READY] = {"ready", VERB_READY, O | R | WO, false, false, ""},
 };
 
 const struct verb *verb_table(void)
