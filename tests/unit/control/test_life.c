@@ -232,8 +232,8 @@ static void test_agent_sockets(void **state)
 
 		assert_int_equal(table[v].id, v);
 		if (verdict)
-			assert_false(table[v].allowed & (PRINCIPAL_READER | PRINCIPAL_MANAGER |
-							 PRINCIPAL_AGENT));
+			assert_false(table[v].allowed &
+				     (PRINCIPAL_READER | PRINCIPAL_MANAGER | PRINCIPAL_AGENT));
 		if (table[v].mutates)
 			assert_false(table[v].allowed & PRINCIPAL_READER);
 		for (size_t c = 0; c < ARRAY_SIZE(cases); c++) {

@@ -28,7 +28,8 @@ static inline void browser_login(struct browser *b, struct hive_unit *u)
 }
 
 /* The request with the proofs added, a new string. */
-static inline char *browser_request(const struct browser *b, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static inline char *
+browser_request(const struct browser *b, const char *format, va_list args)
 {
 	_cleanup_free_ char *text = NULL;
 	json_t *request = NULL;
