@@ -9,6 +9,8 @@
 #include "host/accounting.h"
 #include "host/idmap.h"
 #include "host/spec.h"
+#include "host/nixos.h"
+#include "host/nixos_owner.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -276,6 +278,30 @@ static void check_clock(json_t *checks)
 		   synced ? "synchronised" : "not synchronised");
 }
 
+/* Only where there is nixos-container at all. */
+static void check_strangers(json_t *checks, const struct place *place)
+{
+	static const char fix[] =
+		"skep adopt takes one over; nixos-container destroy removes it";
+	_cleanup_buf_ struct buf names = {};
+	json_auto_t *found = NULL;
+	struct error err = {};
+	const json_t *name;
+	size_t i;
+
+	if (access(NIXOS_CONF_DIR, F_OK) < 0)
+		return;
+	if (nixos_strangers(place, &found, &err) < 0) {
+		checks_add(checks, "containers", false, fix, "%s", error_text(&err));
+		return;
+	}
+	json_array_foreach (found, i, name)
+		buf_addf(&names, "%s%s", i ? ", " : "", json_string_value(name));
+	checks_add(checks, "containers", json_array_size(found) == 0, fix, "%s%s",
+		   names.size ? "made by hand under names like ours: " : "all are ours",
+		   buf_str(&names));
+}
+
 json_t *checks_run(const struct place *place, const struct supervisor *supervisor)
 {
 	json_t *checks = json_array();
@@ -290,5 +316,6 @@ json_t *checks_run(const struct place *place, const struct supervisor *superviso
 	check_pids(checks, place);
 	check_disk(checks, place);
 	check_clock(checks);
+	check_strangers(checks, place);
 	return checks;
 }

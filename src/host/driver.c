@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "host/nixos_owner.h"
 #include "host/readback.h"
 #include "host/roots.h"
 
@@ -13,6 +14,11 @@
 static int create(struct verb_request *request, const struct container_spec *spec,
 		  struct error *err)
 {
+	if (nixos_owned(request->place, spec->agent))
+		return error_set_code(err, EEXIST, "wrong_state",
+				      "'%s' has a container of nixos-container; destroy it "
+				      "before it gets another driver",
+				      spec->agent);
 	return root_prepare(request->place, spec, NULL, err);
 }
 
@@ -86,15 +92,14 @@ const struct driver *driver_get(enum driver_kind kind)
 {
 	switch (kind) {
 	case DRIVER_NSPAWN:
-	case DRIVER_NIXOS_CONTAINER:
 		return &driver_nspawn;
+	case DRIVER_NIXOS_CONTAINER:
+		return &driver_nixos_container;
 	}
 	return &driver_nspawn;
 }
 
 const struct driver *driver_of(const struct place *place, const char *agent)
 {
-	(void)place;
-	(void)agent;
-	return &driver_nspawn;
+	return nixos_owned(place, agent) ? &driver_nixos_container : &driver_nspawn;
 }

@@ -45,7 +45,7 @@ struct driver {
 		       struct container_view *ret, struct error *err);
 };
 
-extern const struct driver driver_nspawn;
+extern const struct driver driver_nspawn, driver_nixos_container;
 
 const struct driver *driver_get(enum driver_kind kind);
 

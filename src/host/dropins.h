@@ -10,12 +10,15 @@
 /* Where they live: /run/systemd/system, or another directory of the same layout in a test. */
 #define DROPIN_ROOT "/run/systemd/system"
 
-/* The file's text. */
-void dropin_render(const struct limits *limits, struct buf *out);
+/* The file's text. unit: a foreign template, of nixos-container, is given what ours has. */
+void dropin_render(const char *unit, const struct limits *limits, struct buf *out);
 
 /* Writes <root>/<unit>.d/50-limits.conf; *ret_changed tells whether it says something new. */
 int dropin_write(const char *root, const char *unit, const struct limits *limits,
 		 bool *ret_changed, struct error *err);
 
-/* Removes <root>/<unit>.d. One that does not exist is success, with *ret_changed false. */
+/*
+ * Removes <root>/<unit>.d; of a foreign template's unit only our file in it, and the directory
+ * when it is empty then. One that does not exist is success, with *ret_changed false.
+ */
 int dropin_remove(const char *root, const char *unit, bool *ret_changed, struct error *err);

@@ -85,9 +85,16 @@ static void add_binds(struct args *args, const struct place *place,
 	bind_below(args, "bind-ro", place->state, "meta", "/meta", "rootidmap");
 }
 
+char *nspawn_dropped(const struct container_spec *spec)
+{
+	return str_format("%s%s", dropped,
+			  spec->private_network ? "" : ",CAP_NET_BIND_SERVICE");
+}
+
 char **nspawn_argv(const struct place *place, const struct container_spec *spec,
 		   const struct nspawn_setup *setup)
 {
+	_cleanup_free_ char *capabilities = NULL;
 	struct args args = {};
 
 	add(&args, str_dup(SKEP_NSPAWN));
@@ -99,8 +106,8 @@ char **nspawn_argv(const struct place *place, const struct container_spec *spec,
 	add(&args, str_format("--private-users=%u:%u", (unsigned)spec->uid_base, UID_RANGE));
 	/* The root is made with the right owners, so there is nothing to change at a start. */
 	add(&args, str_dup("--private-users-ownership=off"));
-	add(&args, str_format("--drop-capability=%s%s", dropped,
-			      spec->private_network ? "" : ",CAP_NET_BIND_SERVICE"));
+	capabilities = nspawn_dropped(spec);
+	add(&args, str_format("--drop-capability=%s", capabilities));
 	add(&args, str_dup("--no-new-privileges=yes"));
 	if (spec->private_network)
 		add(&args, str_dup("--private-network"));

@@ -19,3 +19,6 @@ struct nspawn_setup {
 char **nspawn_argv(const struct place *place, const struct container_spec *spec,
 		   const struct nspawn_setup *setup);
 void nspawn_free_argv(char **argv);
+
+/* The capabilities a container goes without, separated by commas. The caller frees it. */
+char *nspawn_dropped(const struct container_spec *spec);

@@ -19,12 +19,14 @@
 
 #define IDS 4 /* numeric arguments of `skep-exec outside STATE RUNTIME ...` */
 
-static const struct {
-	const char *verb;
-	verb_fn fn;
-} verbs[] = {
-	{"exec", verb_exec},       {"shell", verb_shell},           {"logs", verb_logs},
-	{"observe", verb_observe}, {"boot-state", verb_boot_state}, {"freeze", verb_freeze},
+static const struct outside_verb verbs[] = {
+	{"exec", verb_exec},
+	{"shell", verb_shell},
+	{"logs", verb_logs},
+	{"observe", verb_observe},
+	{"boot-state", verb_boot_state},
+	{"freeze", verb_freeze},
+	{},
 };
 
 static int start_unit(const struct place *place, const char *verb, int socket_fd,
@@ -159,11 +161,20 @@ int outside_run(struct verb_request *request, const char *verb, verb_fn here, js
 	return relay(request, verb, ours, answer, err);
 }
 
-static int serve(struct verb_request *request, const json_t *message, json_t *answer,
-		 struct error *err)
+static verb_fn find(const struct outside_verb *list, const char *name)
+{
+	for (; list->verb; list++)
+		if (!strcmp(list->verb, name))
+			return list->fn;
+	return NULL;
+}
+
+static int serve(struct verb_request *request, const json_t *message,
+		 const struct outside_verb *more, json_t *answer, struct error *err)
 {
 	const char *name = "";
 	json_t *arguments = NULL;
+	verb_fn fn;
 	int64_t id;
 	int r = json_get_str(message, "verb", true, &name, err);
 
@@ -175,13 +186,15 @@ static int serve(struct verb_request *request, const json_t *message, json_t *an
 		return r;
 	request->id = (uint64_t)id;
 	request->arguments = arguments;
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		if (!strcmp(verbs[i].verb, name))
-			return verbs[i].fn(request, answer, err);
+	fn = find(verbs, name);
+	if (!fn)
+		fn = find(more, name);
+	if (fn)
+		return fn(request, answer, err);
 	return error_set(err, EINVAL, "'%s' does not run in a unit of its own", name);
 }
 
-int outside_main(int argc, char **argv)
+int outside_main(int argc, char **argv, const struct outside_verb *more)
 {
 	_cleanup_free_ char *program_dir = file_program_dir();
 	/* A copy is not the original: outside_run() sees that it has arrived. */
@@ -210,6 +223,6 @@ int outside_main(int argc, char **argv)
 			 r < 0 ? error_text(&err) : "end of file");
 		return EXIT_FAILURE;
 	}
-	r = serve(&request, message, answer, &err);
+	r = serve(&request, message, more, answer, &err);
 	return verb_send_final(&request, r, answer, &err) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -14,8 +14,14 @@
 int outside_run(struct verb_request *request, const char *verb, verb_fn here, json_t *answer,
 		struct error *err);
 
+struct outside_verb {
+	const char *verb; /* NULL after the last */
+	verb_fn fn;
+};
+
 /*
  * The other half, main() of `skep-exec outside`: serves the one request that comes over the
- * socket on standard input. argv are the arguments after "outside". Returns the exit status.
+ * socket on standard input, by one of this layer's verbs or of those given. argv are the
+ * arguments after "outside". Returns the exit status.
  */
-int outside_main(int argc, char **argv);
+int outside_main(int argc, char **argv, const struct outside_verb *more);

@@ -11,6 +11,7 @@
 #include "host/accounting.h"
 #include "host/dropins.h"
 #include "host/leader.h"
+#include "host/nixos_owner.h"
 #include "host/systemd.h"
 #include "host/units.h"
 
@@ -23,9 +24,15 @@
 #define KILL_WAIT_MS 10000
 #define CONTROL_ROOT "/run/systemd/system.control" /* drop-ins of live changes */
 
-char *systemd_unit_name(char out[SYSTEMD_UNIT_NAME_SIZE], const char *agent)
+char *systemd_unit_name(char out[SYSTEMD_UNIT_NAME_SIZE], const struct place *place,
+			const char *agent)
 {
-	snprintf(out, SYSTEMD_UNIT_NAME_SIZE, SYSTEMD_UNIT_PREFIX "%s.service", agent);
+	char container[CONTAINER_NAME_SIZE];
+	bool nixos = nixos_owned(place, agent);
+
+	snprintf(out, SYSTEMD_UNIT_NAME_SIZE, "%s%s.service",
+		 nixos ? SYSTEMD_NIXOS_PREFIX : SYSTEMD_UNIT_PREFIX,
+		 nixos ? name_container(container, agent) : agent);
 	return out;
 }
 
@@ -91,8 +98,7 @@ static int read_state(sd_bus *bus, const char *unit, struct unit_state *ret, str
 	if (r < 0)
 		return r;
 	if (!strcmp(ret->load, "not-found"))
-		return error_set(err, ENOENT,
-				 "the unit '" SYSTEMD_UNIT_PREFIX ".service' is not installed");
+		return error_set(err, ENOENT, "there is no unit '%s': is it installed?", unit);
 	if (strcmp(ret->load, "loaded") != 0)
 		return error_set(err, EINVAL, "systemd cannot use unit '%s' (%s)", unit,
 				 ret->load);
@@ -127,10 +133,9 @@ static int start(const struct place *place, const char *agent, const struct limi
 	char unit[SYSTEMD_UNIT_NAME_SIZE], result[24];
 	struct unit_state state;
 	bool changed;
-	int r = dropin_write(DROPIN_ROOT, systemd_unit_name(unit, agent), limits, &changed,
-			     err);
+	int r = dropin_write(DROPIN_ROOT, systemd_unit_name(unit, place, agent), limits,
+			     &changed, err);
 
-	(void)place;
 	if (r >= 0)
 		r = bus_open_host(&bus, err);
 	if (r >= 0)
@@ -163,9 +168,8 @@ static int stop(const struct place *place, const char *agent, int64_t timeout_ms
 	struct unit_state state;
 	int r = bus_open_host(&bus, err);
 
-	(void)place;
 	if (r >= 0)
-		r = unit_read(bus, systemd_unit_name(unit, agent), &state, err);
+		r = unit_read(bus, systemd_unit_name(unit, place, agent), &state, err);
 	if (r < 0)
 		return r;
 	if (unit_is_down(&state))
@@ -195,9 +199,8 @@ static int inspect(const struct place *place, const char *agent, struct containe
 	struct unit_state state;
 	int r = bus_open_host(&bus, err);
 
-	(void)place;
 	if (r >= 0)
-		r = read_state(bus, systemd_unit_name(unit, agent), &state, err);
+		r = read_state(bus, systemd_unit_name(unit, place, agent), &state, err);
 	return r < 0 ? r : describe(&state, ret, err);
 }
 
@@ -223,10 +226,9 @@ static int set_limits(const struct place *place, const char *agent, const struct
 	struct container_state now;
 	struct unit_state state;
 	bool changed;
-	int r = dropin_write(DROPIN_ROOT, systemd_unit_name(unit, agent), limits, &changed,
-			     err);
+	int r = dropin_write(DROPIN_ROOT, systemd_unit_name(unit, place, agent), limits,
+			     &changed, err);
 
-	(void)place;
 	if (r >= 0)
 		r = bus_open_host(&bus, err);
 	if (r >= 0)
@@ -246,9 +248,9 @@ static int forget(const struct place *place, const char *agent, struct error *er
 	_cleanup_bus_ sd_bus *bus = NULL;
 	char unit[SYSTEMD_UNIT_NAME_SIZE];
 	bool changed = false, control_changed = false;
-	int r = dropin_remove(DROPIN_ROOT, systemd_unit_name(unit, agent), &changed, err);
+	int r = dropin_remove(DROPIN_ROOT, systemd_unit_name(unit, place, agent), &changed,
+			      err);
 
-	(void)place;
 	if (r >= 0)
 		r = dropin_remove(CONTROL_ROOT, unit, &control_changed, err);
 	if (r >= 0)

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/cleanup.h"
+#include "host/nixos_owner.h"
 #include "host/systemd.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@
 
 struct unit_events {
 	struct loop *loop;
+	const char *state;
 	unit_event_fn fn;
 	void *data;
 	sd_bus *bus; /* NULL while the connection is lost */
@@ -28,25 +30,25 @@ struct unit_events {
 		*timer; /* the bus's timeout, left-over work, or the next attempt to connect */
 };
 
-bool unit_events_agent(const char *path, char ret_agent[AGENT_NAME_MAX + 1])
+bool unit_events_agent(const char *state, const char *path, char ret_agent[AGENT_NAME_MAX + 1])
 {
+	static const char ours[] = SYSTEMD_UNIT_PREFIX, nixos[] = SYSTEMD_NIXOS_PREFIX;
 	_cleanup_free_ char *unit = NULL;
-	const char *agent;
 	size_t length;
 
-	if (sd_bus_path_decode(path, SYSTEMD_PATH "/unit", &unit) <= 0 ||
-	    strncmp(unit, SYSTEMD_UNIT_PREFIX, strlen(SYSTEMD_UNIT_PREFIX)) != 0)
+	if (sd_bus_path_decode(path, SYSTEMD_PATH "/unit", &unit) <= 0)
 		return false;
-	agent = unit + strlen(SYSTEMD_UNIT_PREFIX);
-	length = strlen(agent);
+	length = strlen(unit);
 	if (length <= strlen(".service") ||
-	    strcmp(agent + length - strlen(".service"), ".service") != 0)
+	    strcmp(unit + length - strlen(".service"), ".service") != 0)
 		return false;
-	length -= strlen(".service");
-	if (length > AGENT_NAME_MAX)
+	unit[length - strlen(".service")] = '\0';
+	if (strncmp(unit, nixos, strlen(nixos)) == 0)
+		return nixos_owner(state, unit + strlen(nixos), ret_agent);
+	if (strncmp(unit, ours, strlen(ours)) != 0 || name_check(unit + strlen(ours), NULL) < 0)
 		return false;
-	snprintf(ret_agent, AGENT_NAME_MAX + 1, "%.*s", (int)length, agent);
-	return name_check(ret_agent, NULL) == 0;
+	strcpy(ret_agent, unit + strlen(ours));
+	return true;
 }
 
 /* Reads ActiveState out of a PropertiesChanged signal; 1 when it is there. */
@@ -80,7 +82,8 @@ static int on_changed(sd_bus_message *m, void *data, sd_bus_error *e)
 	const char *active;
 
 	(void)e;
-	if (unit_events_agent(sd_bus_message_get_path(m), agent) && read_active(m, &active) > 0)
+	if (unit_events_agent(events->state, sd_bus_message_get_path(m), agent) &&
+	    read_active(m, &active) > 0)
 		events->fn(agent, systemd_run_state(active), events->data);
 	return 0;
 }
@@ -189,13 +192,13 @@ static void on_timer(void *data)
 	process(events);
 }
 
-int unit_events_new(struct loop *loop, unit_event_fn fn, void *data, struct unit_events **ret,
-		    struct error *err)
+int unit_events_new(struct loop *loop, const char *state, unit_event_fn fn, void *data,
+		    struct unit_events **ret, struct error *err)
 {
 	struct unit_events *events = mem_new(1, sizeof(*events));
 	int r;
 
-	*events = (struct unit_events){.loop = loop, .fn = fn, .data = data};
+	*events = (struct unit_events){.loop = loop, .state = state, .fn = fn, .data = data};
 	r = connect_bus(events, err);
 	if (r < 0) {
 		free(events);

@@ -52,7 +52,7 @@ int keeper_new(struct loop *loop, const struct options *options, keeper_fn fn, v
 	k->data = data;
 	LIST_INIT(&k->list);
 	if (!options->standalone)
-		r = unit_events_new(loop, on_unit, k, &k->events, err);
+		r = unit_events_new(loop, options->place.state, on_unit, k, &k->events, err);
 	if (r < 0) {
 		keeper_free(k);
 		return r;

@@ -12,6 +12,7 @@
 #include "host/run.h"
 #include "skep-exec/daemon.h"
 #include "skep-exec/options.h"
+#include "skep-exec/table.h"
 #include "skep-exec/work.h"
 
 #include <stdio.h>
@@ -47,7 +48,7 @@ int main(int argc, char **argv)
 	(void)umask(0022);
 	/* The command line of a verb's own unit, which takes no options. */
 	if (argc > 1 && strcmp(argv[1], "outside") == 0)
-		return outside_main(argc - 2, argv + 2);
+		return outside_main(argc - 2, argv + 2, table_outside);
 	if (options_parse(argc, argv, &options, &err) < 0) {
 		log_line(LOG_ERR, "%s", error_text(&err));
 		return EXIT_USAGE;

@@ -58,12 +58,12 @@ static const struct verb verbs[] = {
 	{.name = "build", .handler = verb_build, .deadline_ms = 290 * SECOND, .n_fds = 1,
 	 ARGUMENTS(AGENT, REQUIRED("commit", ARG_OID, 0, 0), REQUIRED("tree", ARG_OID, 0, 0),
 		   OPTIONAL("base_uid", ARG_UID_BASE, 0, 0))},
-	{.name = "start", .handler = verb_start, .deadline_ms = 150 * SECOND,
+	{.name = "start", .handler = verb_start, .deadline_ms = 300 * SECOND,
 	 .flags = VERB_SPEC | VERB_LIFECYCLE},
 	{.name = "stop", .handler = verb_stop, .deadline_ms = 60 * SECOND,
 	 .flags = VERB_LIFECYCLE,
 	 ARGUMENTS(AGENT, OPTIONAL("timeout_s", ARG_INT, 0, TIMEOUT_MAX_S))},
-	{.name = "switch", .handler = verb_switch, .deadline_ms = 240 * SECOND,
+	{.name = "switch", .handler = verb_switch, .deadline_ms = 400 * SECOND,
 	 .flags = VERB_SPEC | VERB_LIFECYCLE},
 	{.name = "inspect", .handler = verb_inspect, .deadline_ms = 60 * SECOND,
 	 ARGUMENTS(OPTIONAL("agent", ARG_AGENT, 0, 0))},
@@ -86,6 +86,7 @@ static const struct verb verbs[] = {
 	{.name = "observe", .handler = verb_observe, .deadline_ms = 30 * SECOND, .flags = VERB_MINOR,
 	 ARGUMENTS(REQUIRED("what", ARG_TEXT, 0, 16), OPTIONAL("agent", ARG_AGENT, 0, 0),
 		   OPTIONAL("port", ARG_INT, 1, UINT16_MAX))},
+	{.name = "adopt", .handler = verb_adopt, .deadline_ms = 30 * SECOND, ARGUMENTS(AGENT)},
 	{.name = "destroy", .handler = verb_destroy, .deadline_ms = 120 * SECOND,
 	 .flags = VERB_LIFECYCLE, ARGUMENTS(AGENT)},
 	{.name = "purge", .handler = verb_purge, .deadline_ms = 240 * SECOND,
@@ -96,6 +97,11 @@ static const struct verb verbs[] = {
 	 ARGUMENTS(AGENT, REQUIRED("exit", ARG_TEXT, 0, 63), REQUIRED("clean", ARG_BOOL, 0, 0))},
 };
 /* clang-format on */
+
+const struct outside_verb table_outside[] = {
+	{"start", verb_start},     {"switch", verb_switch}, {"adopt", verb_adopt},
+	{"destroy", verb_destroy}, {"purge", verb_purge},   {},
+};
 
 const struct verb *table_find(const char *name)
 {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "host/outside.h"
 #include "host/verb.h"
 
 #include <jansson.h>
@@ -54,6 +55,9 @@ int table_check(const struct verb *verb, const json_t *arguments, size_t n_fds,
 /* How long a request may take. */
 int64_t table_deadline_ms(const struct verb *verb, const json_t *arguments);
 
+/* Those that, for some drivers, run in a unit of their own (host/outside.h). */
+extern const struct outside_verb table_outside[];
+
 /* The handlers, one file per topic. */
 int verb_hello(struct verb_request *request, json_t *answer, struct error *err);
 int verb_prepare(struct verb_request *request, json_t *answer, struct error *err);
@@ -69,5 +73,6 @@ int verb_switch(struct verb_request *request, json_t *answer, struct error *err)
 int verb_inspect(struct verb_request *request, json_t *answer, struct error *err);
 int verb_limits(struct verb_request *request, json_t *answer, struct error *err);
 int verb_settle(struct verb_request *request, json_t *answer, struct error *err);
+int verb_adopt(struct verb_request *request, json_t *answer, struct error *err);
 int verb_destroy(struct verb_request *request, json_t *answer, struct error *err);
 int verb_purge(struct verb_request *request, json_t *answer, struct error *err);

@@ -9,6 +9,8 @@
 #include "host/driver.h"
 #include "host/freeze.h"
 #include "host/lock.h"
+#include "host/nixos.h"
+#include "host/outside.h"
 #include "host/standalone.h"
 #include "host/verbs_inside.h"
 #include "skep-exec/agent.h"
@@ -219,14 +221,47 @@ static int with_spec(struct verb_request *request, json_t *answer,
 	return r;
 }
 
-int verb_start(struct verb_request *request, json_t *answer, struct error *err)
+static int start_here(struct verb_request *request, json_t *answer, struct error *err)
 {
 	return with_spec(request, answer, start, err);
 }
 
-int verb_switch(struct verb_request *request, json_t *answer, struct error *err)
+static int switch_here(struct verb_request *request, json_t *answer, struct error *err)
 {
 	return with_spec(request, answer, switch_over, err);
+}
+
+/* Conf files, profiles and other people's programs are outside of this process's sandbox. */
+static bool is_outside(const struct verb_request *request)
+{
+	const char *driver = json_string_value(json_object_get(request->arguments, "driver"));
+
+	return driver && strcmp(driver, driver_kind_name(DRIVER_NIXOS_CONTAINER)) == 0;
+}
+
+int verb_start(struct verb_request *request, json_t *answer, struct error *err)
+{
+	return is_outside(request) ? outside_run(request, "start", start_here, answer, err)
+				   : start_here(request, answer, err);
+}
+
+int verb_switch(struct verb_request *request, json_t *answer, struct error *err)
+{
+	return is_outside(request) ? outside_run(request, "switch", switch_here, answer, err)
+				   : switch_here(request, answer, err);
+}
+
+static int adopt_here(struct verb_request *request, json_t *answer, struct error *err)
+{
+	_cleanup_close_ int lock = lock_agent(request->place, agent_of(request), err);
+
+	(void)answer;
+	return lock < 0 ? lock : nixos_adopt(request->place, agent_of(request), err);
+}
+
+int verb_adopt(struct verb_request *request, json_t *answer, struct error *err)
+{
+	return outside_run(request, "adopt", adopt_here, answer, err);
 }
 
 int verb_stop(struct verb_request *request, json_t *answer, struct error *err)

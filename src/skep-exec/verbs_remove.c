@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "host/driver.h"
 #include "host/lock.h"
+#include "host/outside.h"
 #include "host/verbs_inside.h"
 #include "skep-exec/agent.h"
 #include "skep-exec/table.h"
@@ -59,7 +60,13 @@ static int destroy(struct verb_request *request, const char *agent, struct error
 	return r;
 }
 
-int verb_destroy(struct verb_request *request, json_t *answer, struct error *err)
+/* What belongs to nixos-container is outside of this process's sandbox. */
+static bool is_outside(const struct verb_request *request)
+{
+	return driver_of(request->place, agent_of(request)) != &driver_nspawn;
+}
+
+static int destroy_here(struct verb_request *request, json_t *answer, struct error *err)
 {
 	const char *agent = agent_of(request);
 	_cleanup_close_ int lock = lock_agent(request->place, agent, err);
@@ -68,7 +75,7 @@ int verb_destroy(struct verb_request *request, json_t *answer, struct error *err
 	return lock < 0 ? lock : destroy(request, agent, err);
 }
 
-int verb_purge(struct verb_request *request, json_t *answer, struct error *err)
+static int purge_here(struct verb_request *request, json_t *answer, struct error *err)
 {
 	const char *agent = agent_of(request), *state = request->place->state;
 	_cleanup_close_ int lock = lock_agent(request->place, agent, err);
@@ -80,4 +87,16 @@ int verb_purge(struct verb_request *request, json_t *answer, struct error *err)
 	if (r == 0)
 		r = remove_one(state, "proposed", agent, err);
 	return r;
+}
+
+int verb_destroy(struct verb_request *request, json_t *answer, struct error *err)
+{
+	return is_outside(request) ? outside_run(request, "destroy", destroy_here, answer, err)
+				   : destroy_here(request, answer, err);
+}
+
+int verb_purge(struct verb_request *request, json_t *answer, struct error *err)
+{
+	return is_outside(request) ? outside_run(request, "purge", purge_here, answer, err)
+				   : purge_here(request, answer, err);
 }

@@ -24,12 +24,37 @@ static void test_render(void **state)
 		struct buf b = {};
 		const char *section;
 
-		dropin_render(&cases[i].limits, &b);
+		dropin_render("skep-agent@a.service", &cases[i].limits, &b);
 		section = strstr(buf_str(&b), "[Service]\n");
 		assert_non_null(section);
 		assert_string_equal(section + strlen("[Service]\n"), cases[i].body);
 		buf_release(&b);
 	}
+}
+
+/* nixos-container's template has neither the time nor the manners of ours; other people's
+ * drop-ins beside ours stay. */
+static void test_foreign_template(void **state)
+{
+	static const char unit[] = "container@h-a.service";
+	struct limits limits = {1LL << 30, 50, 100};
+	struct error err = {};
+	struct buf b = {};
+	char path[256];
+	bool changed;
+
+	dropin_render(unit, &limits, &b);
+	assert_non_null(strstr(buf_str(&b), "TasksMax=100\n"));
+	assert_non_null(strstr(buf_str(&b), "TimeoutStartSec=90\n"));
+	assert_non_null(strstr(buf_str(&b), "OOMPolicy=continue\n"));
+	buf_release(&b);
+	assert_int_equal(dropin_write(*state, unit, &limits, &changed, &err), 0);
+	unit_path(path, state, "container@h-a.service.d/10-mine.conf");
+	assert_int_equal(file_write_atomic(AT_FDCWD, path, "", 0, 0644, &err), 0);
+	assert_int_equal(dropin_remove(*state, unit, &changed, &err), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	unit_path(path, state, "container@h-a.service.d/50-limits.conf");
+	assert_int_equal(access(path, F_OK), -1);
 }
 
 static void test_write_tells_change(void **state)
@@ -74,6 +99,8 @@ static void test_remove(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_foreign_template, unit_dir_setup,
+						unit_dir_teardown),
 		cmocka_unit_test(test_render),
 		unit_dir_test(test_write_tells_change),
 		unit_dir_test(test_remove),

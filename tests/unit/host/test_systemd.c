@@ -2,10 +2,13 @@
 #include "unit.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "host/checks.h"
+#include "host/nixos_owner.h"
 #include "host/systemd.h"
 #include "host/unit_events.h"
 
+#include <fcntl.h>
 #include <signal.h>
 
 static void test_names(void **state)
@@ -25,17 +28,44 @@ static void test_names(void **state)
 		{"/org/freedesktop/systemd1", NULL},
 	};
 	char agent[AGENT_NAME_MAX + 1], unit[SYSTEMD_UNIT_NAME_SIZE];
+	const char *dir = *state;
+	const struct place place = {.state = dir, .runtime = dir};
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		assert_int_equal(unit_events_agent(cases[i].path, agent),
+		assert_int_equal(unit_events_agent(dir, cases[i].path, agent),
 				 cases[i].agent != NULL);
 		if (cases[i].agent)
 			assert_string_equal(agent, cases[i].agent);
 	}
-	assert_string_equal(systemd_unit_name(unit, "alice"), "skep-agent@alice.service");
-	assert_string_equal(systemd_unit_name(unit, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+	assert_string_equal(systemd_unit_name(unit, &place, "alice"),
+			    "skep-agent@alice.service");
+	assert_string_equal(systemd_unit_name(unit, &place, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
 			    "skep-agent@aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.service");
+}
+
+/* A container of nixos-container is ours when its file says so, and only for that agent. */
+static void test_nixos_names(void **state)
+{
+	static const char path[] =
+		"/org/freedesktop/systemd1/unit/container_40h_2dalice_2eservice";
+	const struct place place = {.state = *state, .runtime = *state};
+	char agent[AGENT_NAME_MAX + 1], unit[SYSTEMD_UNIT_NAME_SIZE], file[256];
+	struct error err = {};
+
+	assert_false(unit_events_agent(*state, path, agent));
+	assert_int_equal(nixos_owner_write(&place, "alice", &err), 0);
+	assert_true(unit_events_agent(*state, path, agent));
+	assert_string_equal(agent, "alice");
+	assert_string_equal(systemd_unit_name(unit, &place, "alice"),
+			    "container@h-alice.service");
+	assert_string_equal(systemd_unit_name(unit, &place, "bob"), "skep-agent@bob.service");
+	unit_path(file, state, "nixos-containers/h-alice");
+	assert_int_equal(file_write_atomic(AT_FDCWD, file, "bob\n", 4, 0600, &err), 0);
+	assert_false(nixos_owned(&place, "alice"));
+	assert_false(nixos_owned(&place, "bob"));
+	assert_int_equal(nixos_owner_remove(&place, "alice", &err), 0);
+	assert_int_equal(nixos_owner_remove(&place, "alice", &err), 0);
+	assert_false(unit_events_agent(*state, path, agent));
 }
 
 static void test_states(void **state)
@@ -106,8 +136,12 @@ static void test_check_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),      cmocka_unit_test(test_states),
-		cmocka_unit_test(test_ends),       cmocka_unit_test(test_versions),
+		cmocka_unit_test_setup_teardown(test_names, unit_dir_setup, unit_dir_teardown),
+		cmocka_unit_test_setup_teardown(test_nixos_names, unit_dir_setup,
+						unit_dir_teardown),
+		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_check_rows),
 	};
 

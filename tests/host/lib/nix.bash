@@ -1,0 +1,31 @@
+# A host that looks like NixOS to whoever starts containers, with Nix and systems to boot: `load lib/nix` after
+# lib/common.
+
+# nix_host_up [OPTION...]: as skep_host_up
+nix_host_up() {
+	skep_host_up --bind-ro="$ROOT/tests/nix:/nixtests" "$@"
+	in_host /nixtests/host/setup
+}
+
+# system NAME MODULE: builds a system of an agent in the host; prints its path
+system() {
+	in_host bash -c '
+		dir=$(mktemp -d)
+		cd "$dir"
+		printf "%s\n" "$2" > agent.nix
+		cat > flake.nix <<-FLAKE
+		{ inputs.nixpkgs.url = "git+file:///srv/nixpkgs"; inputs.base.url = "git+file:///srv/base";
+		  inputs.base.inputs.nixpkgs.follows = "nixpkgs";
+		  outputs = { self, nixpkgs, base }: { nixosConfigurations.x = nixpkgs.lib.nixosSystem { modules = [
+		    base.nixosModules.agent ./agent.nix { skep.identity = { name = "$1"; port = 8879; }; } ]; }; }; }
+		FLAKE
+		nix build --no-link --json "path:$dir#nixosConfigurations.x.config.system.build.toplevel" |
+			python3 -c "import json, sys; print(json.load(sys.stdin)[0][\"outputs\"][\"out\"])"
+	' - "$1" "$2"
+}
+
+# service TEXT [MORE]: a module with one service that says TEXT
+service() {
+	printf '{ systemd.services.agent = { wantedBy = [ "multi-user.target" ]; script = "echo %s > /run/says; exec sleep infinity"; }; %s }' \
+		"$1" "${2-}"
+}
