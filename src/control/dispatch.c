@@ -58,6 +58,8 @@ static const handler_fn handlers[VERB_COUNT] = {
 	[VERB_WEB_LOGOUT] = handle_web_logout,
 	[VERB_METRICS] = handle_metrics,
 	[VERB_READY] = handle_ready,
+	[VERB_SEEN] = handle_seen,
+	[VERB_AGENT_HISTORY] = handle_agent_history,
 };
 
 /* While a command runs, the only thing to say is what belongs to it. */

@@ -71,6 +71,9 @@ int handle_web_step_up(struct session *session, const json_t *request, struct er
 int handle_web_session(struct session *session, const json_t *request, struct error *err);
 int handle_web_logout(struct session *session, const json_t *request, struct error *err);
 
+int handle_seen(struct session *session, const json_t *request, struct error *err);
+int handle_agent_history(struct session *session, const json_t *request, struct error *err);
+
 /* Monitoring: handlers_monitor.c */
 int handle_metrics(struct session *session, const json_t *request, struct error *err);
 int handle_ready(struct session *session, const json_t *request, struct error *err);

@@ -1,12 +1,11 @@
-/* Verbs that look at proposals: lists, one with its history, differences. */
+/* Verbs that look at proposals: lists, one with its history, all of an agent. */
 #include "control/dispatch.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "control/request.h"
 #include "control/rows.h"
-#include "control/worker.h"
+#include "control/seen.h"
 #include "git/refs.h"
 #include "git/tag.h"
 #include "model/entry.h"
@@ -20,7 +19,8 @@
 #include <sys/stat.h>
 
 #define LIST_MAX 1000
-#define DIFFS_AT_ONCE 4 /* for others than operators */
+#define HISTORY_ROWS 50
+#define HISTORY_ROWS_MAX 200
 
 struct filter {
 	const char *agent;
@@ -164,140 +164,94 @@ int handle_proposal(struct session *s, const json_t *request, struct error *err)
 	log = hive_log_path(s->hive, p->id);
 	json_object_set_new(row, "log_bytes",
 			    json_integer(stat(log, &st) == 0 ? st.st_size : 0));
+	seen_put(s, p, row);
 	session_answer(s, answer_with("proposal", row));
 	return 0;
 }
 
-/* ---- diff ---- */
-
-struct diff_request {
-	void *session;
-	struct hive *hive;
-	bool counts;
-	int64_t id;
-	char against[OID_HEX_SIZE];
-	char label[48];
-};
-
-/* What it was proposed on is not what is there now. The hive's own record moves all the time:
- * what counts there is whether the request still can be carried out. */
-static bool has_moved(struct hive *hive, const struct proposal *p)
+int handle_seen(struct session *s, const json_t *request, struct error *err)
 {
-	const struct agent *agent = hive_find(hive, p->agent);
-
-	if (proposal_is_of_hive(p))
-		return proposal_is_pending(p) && request_check(hive, p, NULL) < 0;
-	return agent && strcmp(agent->settings.revision, p->base) != 0;
-}
-
-static void on_diff(const json_t *result, const struct error *err, void *data)
-{
-	struct diff_request *d = data;
-	struct session *s = session_found(d->session);
-	const struct proposal *p = hive_find_proposal(d->hive, d->id);
-	struct error gone = {};
-	json_t *diff;
-
-	d->hive->diffs -= d->counts;
-	if (s && !p) {
-		error_set(&gone, ENOENT, "no proposal %" PRId64, d->id);
-		session_fail(s, &gone);
-	} else if (s && !result) {
-		session_fail(s, err);
-	} else if (s) {
-		diff = json_object();
-		json_object_set_new(diff, "proposal", row_proposal(d->hive, p));
-		json_object_set_new(diff, "against", json_pack("{s:s}", "label", d->label));
-		if (d->against[0])
-			json_object_set_new(json_object_get(diff, "against"), "commit",
-					    json_string(d->against));
-		json_object_set_new(diff, "base_moved", json_boolean(has_moved(d->hive, p)));
-		json_object_update_missing(diff, (json_t *)result);
-		json_object_del(diff, "ok");
-		session_answer(s, answer_with("diff", diff));
-	}
-	free(d);
-}
-
-/* What a diff compares with: the base at submit, what is deployed now, or another proposal of
- * the same agent. */
-/* What an agent began with has no proposal. */
-static int find_first(const struct session *s, const char *agent, struct diff_request *d,
-		      struct error *err)
-{
-	_cleanup_(repo_freep) struct repo *repo = NULL;
-	char oid[OID_HEX_SIZE];
-	int r = hive_open_applied(s->hive, agent, &repo, err);
-
-	if (r == 0)
-		r = refs_read(repo, "refs/tags/deployed/0", oid, err);
-	if (r == 0)
-		r = repo_peel_commit(repo, oid, d->against, err);
-	snprintf(d->label, sizeof(d->label), "deployed/0");
-	return r;
-}
-
-static int find_against(struct session *s, const struct proposal *p, const json_t *against,
-			struct diff_request *d, struct error *err)
-{
-	const struct agent *agent = hive_find(s->hive, p->agent);
-	struct proposal *other;
-	int r;
-
-	if (!against) {
-		memcpy(d->against, p->base, sizeof(d->against));
-		snprintf(d->label, sizeof(d->label), "base");
-		return 0;
-	}
-	if (proposal_is_of_hive(p))
-		return error_set(err, EINVAL,
-				 "proposal %" PRId64 " is compared with the hive as it was",
-				 p->id);
-	if (json_is_string(against) && strcmp(json_string_value(against), "deployed") == 0) {
-		snprintf(d->against, sizeof(d->against), "%s",
-			 agent ? agent->settings.revision : "");
-		snprintf(d->label, sizeof(d->label), "deployed/%" PRId64,
-			 agent ? agent->settings.deployed : -1);
-		return 0;
-	}
-	if (!json_is_integer(against))
-		return error_set(err, EINVAL,
-				 "'against' must be \"deployed\" or a proposal's number");
-	if (json_integer_value(against) == 0)
-		return find_first(s, p->agent, d, err);
-	r = hive_get_proposal(s->hive, json_integer_value(against), &other, err);
-	if (r < 0)
-		return r;
-	if (strcmp(other->agent, p->agent) != 0 || proposal_is_of_hive(other))
-		return error_set(err, EINVAL, "proposal %" PRId64 " is of '%s', not of '%s'",
-				 other->id, other->agent, p->agent);
-	memcpy(d->against, other->commit, sizeof(d->against));
-	snprintf(d->label, sizeof(d->label), "proposal/%" PRId64, other->id);
-	return 0;
-}
-
-int handle_diff(struct session *s, const json_t *request, struct error *err)
-{
-	struct diff_request *d = mem_new(1, sizeof(*d));
-	_cleanup_free_ char *home = NULL;
 	struct proposal *p;
 	int r = dispatch_proposal(s, request, &p, err);
 
-	d->counts = s->who != PRINCIPAL_OPERATOR && s->who != PRINCIPAL_WEB;
-	if (r == 0 && d->counts && s->hive->diffs >= DIFFS_AT_ONCE)
-		r = error_set(err, EBUSY, "%d differences are being made already",
-			      DIFFS_AT_ONCE);
-	if (r == 0)
-		r = find_against(s, p, json_object_get(request, "against"), d, err);
-	if (r < 0) {
-		free(d);
+	if (r < 0)
 		return r;
+	seen_mark(s, p);
+	session_answer(s, answer_ok());
+	return 0;
+}
+
+/* ---- all of an agent ---- */
+
+/* The same as a proposal's history, under the names that git shows. */
+static json_t *tags_of(struct repo *repo, int64_t id)
+{
+	json_t *list = proposal_history(repo, id), *tag;
+	size_t i;
+
+	json_array_foreach (list, i, tag) {
+		json_object_set_new(
+			tag, "name",
+			json_sprintf("%s/%" PRId64,
+				     json_string_value(json_object_get(tag, "state")), id));
+		json_object_del(tag, "state");
 	}
-	d->session = session_ref(s);
-	d->hive = s->hive;
-	d->id = p->id;
-	d->hive->diffs += d->counts;
-	home = hive_home_dir(s->hive, p);
-	worker_diff(s->hive, home, d->against, p->commit, on_diff, d);
-	return HANDLED_LATER;
+	return list;
+}
+
+/* What an agent began with: deployed/0 and no proposal. */
+static json_t *first_entry(struct repo *repo, const char *agent)
+{
+	char oid[OID_HEX_SIZE], commit[OID_HEX_SIZE];
+	_cleanup_free_ char *title = NULL, *author = NULL;
+	json_t *entry;
+
+	if (refs_read(repo, "refs/tags/deployed/0", oid, NULL) < 0 ||
+	    repo_peel_commit(repo, oid, commit, NULL) < 0 ||
+	    repo_commit_summary(repo, commit, &title, &author, NULL) < 0)
+		return NULL;
+	entry = json_pack("{s:i,s:s,s:s,s:s,s:s}", "id", 0, "agent", agent, "status",
+			  "approved", "state", "deployed", "commit", commit);
+	json_put_str(entry, "title", title);
+	json_object_set_new(entry, "tags", tags_of(repo, 0));
+	return entry;
+}
+
+static json_t *history_row(struct hive *hive, const struct proposal *p)
+{
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	json_t *row = row_proposal(hive, p);
+
+	if (hive_open_home(hive, p, &repo, NULL) == 0)
+		json_object_set_new(row, "tags", tags_of(repo, p->id));
+	return row;
+}
+
+int handle_agent_history(struct session *s, const json_t *request, struct error *err)
+{
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	int64_t before = INT64_MAX, limit = HISTORY_ROWS;
+	struct agent *agent;
+	json_t *list, *first;
+	int r;
+
+	if ((r = dispatch_agent(s, request, "name", &agent, err)) < 0 ||
+	    (r = json_get_int(request, "before", false, 1, INT64_MAX, &before, err)) < 0 ||
+	    (r = json_get_int(request, "limit", false, 1, HISTORY_ROWS_MAX, &limit, err)) < 0 ||
+	    (r = hive_open_applied(s->hive, agent->settings.name, &repo, err)) < 0)
+		return r;
+	list = json_array();
+	for (size_t i = s->hive->n_proposals; i > 0 && (int64_t)json_array_size(list) < limit;
+	     i--) {
+		const struct proposal *p = s->hive->proposals[i - 1];
+
+		if (p->id < before && strcmp(p->agent, agent->settings.name) == 0)
+			json_array_append_new(list, history_row(s->hive, p));
+	}
+	first = (int64_t)json_array_size(list) < limit ? first_entry(repo, agent->settings.name)
+						       : NULL;
+	if (first)
+		json_array_append_new(list, first);
+	session_answer(s, answer_with("history", list));
+	return 0;
 }

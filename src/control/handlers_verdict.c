@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "control/deploy.h"
 #include "control/rows.h"
+#include "control/seen.h"
 #include "control/submit.h"
 #include "control/verdict.h"
 #include "model/oid.h"
@@ -156,6 +157,8 @@ int handle_approve(struct session *s, const json_t *request, struct error *err)
 	r = verdict_approve(s->hive, p, &binding, &s->actor, &already, &op, err);
 	if (r < 0)
 		return refuse(s, p, err);
+	if (!already)
+		seen_decided(s, p);
 	if (already && wait)
 		op = deploy_of(s->hive, p);
 	return answer_for(s, op, wait, p->agent, p->id, already);
@@ -174,6 +177,8 @@ int handle_deny(struct session *s, const json_t *request, struct error *err)
 	r = verdict_deny(s->hive, p, &binding, &s->actor, &already, err);
 	if (r < 0)
 		return refuse(s, p, err);
+	if (!already)
+		seen_decided(s, p);
 	return answer_for(s, NULL, false, p->agent, p->id, already);
 }
 

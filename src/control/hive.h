@@ -20,6 +20,7 @@ struct op;
 struct audit;
 struct login_book;
 struct metrics;
+struct seen;
 struct server;
 struct session;
 struct submission;
@@ -127,6 +128,7 @@ struct hive {
 	struct audit *audit;
 	struct login_book *logins;
 	struct metrics *metrics;
+	struct seen *seen;
 	struct server *server;
 	struct session *sessions; /* newest first */
 	struct events *events;

@@ -440,6 +440,13 @@ static struct login *login_of(const struct session *s)
 	return NULL;
 }
 
+uid_t logins_uid(const struct session *s)
+{
+	const struct login *login = s->login_id > 0 ? login_of(s) : NULL;
+
+	return login ? login->uid : s->uid;
+}
+
 int handle_web_step_up(struct session *s, const json_t *request, struct error *err)
 {
 	struct login_book *book = s->hive->logins;

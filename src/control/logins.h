@@ -21,6 +21,9 @@ void login_book_close(struct login_book *book);
 int logins_admit(struct session *session, const struct verb *verb, const json_t *request,
 		 struct error *err);
 
+/* The uid behind a session: on web.sock that of the login it showed. */
+uid_t logins_uid(const struct session *session);
+
 /* Their reasons as the metrics name them. */
 enum login_failure {
 	LOGIN_FAILED_CODE,

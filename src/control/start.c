@@ -10,6 +10,7 @@
 #include "control/op.h"
 #include "control/owed.h"
 #include "control/recover.h"
+#include "control/seen.h"
 #include "control/server.h"
 #include "control/submit.h"
 
@@ -37,6 +38,7 @@ int start_load(struct hive *hive, struct error *err)
 	hive->events = events_new(hive->wall_s() * 1000);
 	hive->server = server_new(hive);
 	hive->metrics = metrics_new();
+	hive->seen = seen_open(hive);
 	if ((r = audit_open(hive, &hive->audit, err)) < 0 ||
 	    (r = login_book_open(hive, &hive->logins, err)) < 0 ||
 	    (r = recover_load(hive, err)) < 0)

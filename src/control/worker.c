@@ -158,11 +158,12 @@ void worker_import(struct hive *hive, struct agent *agent, const char *wanted, c
 	(void)close(ends[1]);
 }
 
-void worker_diff(struct hive *hive, const char *dir, const char *old, const char *new,
-		 worker_fn fn, void *data)
+void worker_diff(struct hive *hive, bool keep, const char *dir, const char *old,
+		 const char *new, worker_fn fn, void *data)
 {
 	struct worker *w = worker_new(hive, "diff", fn, data);
-	const char *argv[] = {"skepd", "diff-worker", dir, old, new, NULL};
+	const char *argv[] = {"skepd", "diff-worker",           dir, old,
+			      new,     keep ? "keep" : "clean", NULL};
 
 	w->export_ended = true;
 	start_child(w, argv, NULL, 0, DIFF_TIMEOUT_MS);

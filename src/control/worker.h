@@ -20,10 +20,10 @@ typedef void (*worker_fn)(const json_t *result, const struct error *err, void *d
 void worker_import(struct hive *hive, struct agent *agent, const char *wanted, const char *base,
 		   const struct limits *limits, worker_fn fn, void *data);
 
-/* Compares two commits of the repository <dir>/.git (old "": the empty tree). Result: as
- * git/diff.h. */
-void worker_diff(struct hive *hive, const char *dir, const char *old, const char *new,
-		 worker_fn fn, void *data);
+/* Compares two commits of the repository <dir>/.git (old "": the empty tree). keep: control
+ * characters stay what they are. Result: as git/diff.h. */
+void worker_diff(struct hive *hive, bool keep, const char *dir, const char *old,
+		 const char *new, worker_fn fn, void *data);
 
 /* The other end: runs the named worker with its arguments and returns the process's exit
  * status. */

@@ -69,16 +69,19 @@ static int run_import(char **argv, json_t *result, struct error *err)
 	return 0;
 }
 
-/* DIR OLD NEW */
+/* DIR OLD NEW keep|clean */
 static int run_diff(char **argv, json_t *result, struct error *err)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
+	struct diff_limits limits = diff_limits_default;
 	json_t *diff = NULL;
 	int r = repo_open(argv[0], &repo, err);
 
+	limits.keep = strcmp(argv[3], "keep") == 0;
+
 	if (r == 0)
-		r = diff_compare(repo, argv[1][0] ? argv[1] : NULL, argv[2],
-				 &diff_limits_default, &diff, err);
+		r = diff_compare(repo, argv[1][0] ? argv[1] : NULL, argv[2], &limits, &diff,
+				 err);
 	if (r < 0)
 		return r;
 	json_object_update(result, diff);
@@ -93,7 +96,7 @@ static const struct {
 	int (*run)(char **argv, json_t *result, struct error *err);
 } workers[] = {
 	{"import-worker", 7, true, run_import},
-	{"diff-worker", 3, false, run_diff},
+	{"diff-worker", 4, false, run_diff},
 };
 
 /* Hostile input is parsed here: no core to look into, no more memory than a job needs. */

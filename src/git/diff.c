@@ -59,11 +59,16 @@ static const char *status_name(enum change_kind kind)
 	return "";
 }
 
-static void put_path(json_t *file, const char *key, const char *path)
+static void put_path(json_t *file, const char *key, const char *path, bool keep)
 {
-	_cleanup_free_ char *clean = text_clean_dup(path, PATH_MAX_BYTES, false);
+	_cleanup_buf_ struct buf text = {};
+	size_t size = strlen(path);
 
-	json_object_set_new(file, key, json_string(clean));
+	if (keep && size <= PATH_MAX_BYTES)
+		text_keep(&text, path, size);
+	else
+		text_clean(&text, path, size, PATH_MAX_BYTES, false);
+	json_object_set_new(file, key, json_stringn(buf_str(&text), text.size));
 }
 
 static void put_mode(json_t *file, const char *key, unsigned mode)
@@ -130,7 +135,9 @@ struct verdict {
 static int compare_contents(struct comparison *c, struct content old, struct content new,
 			    json_t *hunks, struct verdict *ret, struct error *err)
 {
-	struct diff_room room = {.lines = c->limits->max_file_lines, .bytes = c->bytes_left};
+	struct diff_room room = {.lines = c->limits->max_file_lines,
+				 .bytes = c->bytes_left,
+				 .keep = c->limits->keep};
 	int r;
 
 	ret->binary =
@@ -181,9 +188,9 @@ static int add_file(struct comparison *c, const struct change *change, struct er
 	int r;
 
 	json_array_append_new(c->files, file);
-	put_path(file, "path", change->path);
+	put_path(file, "path", change->path, c->limits->keep);
 	if (change->old_path)
-		put_path(file, "old_path", change->old_path);
+		put_path(file, "old_path", change->old_path, c->limits->keep);
 	json_object_set_new(file, "status", json_string(status_name(change->kind)));
 	put_mode(file, "old_mode", change->old_mode);
 	put_mode(file, "new_mode", change->new_mode);

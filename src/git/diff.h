@@ -4,6 +4,7 @@
 #include "git/repo.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,8 @@ struct diff_limits {
 	size_t max_file_lines;   /* lines shown of one file */
 	size_t max_total_bytes;  /* text shown in all */
 	size_t max_files;
+	bool keep; /* control and deceptive characters stay what they are: the reader shows each
+		    */
 };
 extern const struct diff_limits diff_limits_default;
 
@@ -34,7 +37,8 @@ extern const struct diff_limits diff_limits_default;
  *     "header": the line git shows behind the second @@, perhaps ""
  *     "lines": array of [mark, text]; mark is one of " ", "+", "-" and "\\", whose text says
  *     that the line above does not end in a newline
- * Paths and lines are cleaned text: control and deceptive characters are visible escapes.
+ * Paths and lines are cleaned text: control and deceptive characters are visible escapes,
+ * unless they are kept. Bytes that are no characters are escapes always.
  */
 int diff_compare(struct repo *repo, const char *old, const char *new,
 		 const struct diff_limits *limits, json_t **ret, struct error *err);

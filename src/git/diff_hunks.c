@@ -44,7 +44,10 @@ static bool show_line(json_t *lines, const git_diff_line *line, struct diff_room
 		size = LINE_MAX_BYTES;
 		cut = true;
 	}
-	text_clean(&text, line->content, size, ESCAPED_MAX * size, false);
+	if (room->keep)
+		text_keep(&text, line->content, size);
+	else
+		text_clean(&text, line->content, size, ESCAPED_MAX * size, false);
 	if (cut)
 		buf_add_str(&text, "…");
 	add_line(lines, mark, buf_str(&text), text.size);

@@ -11,6 +11,7 @@
 struct diff_room {
 	size_t lines; /* of this file */
 	size_t bytes; /* of all files */
+	bool keep;    /* see git/diff.h */
 };
 
 struct diff_lines {

@@ -32,7 +32,8 @@ static const struct verb verbs[VERB_COUNT] = {
 			    "id status agent before limit"},
 	[VERB_AGENT] = {"agent", VERB_AGENT, O | R | M | W, false, false, "name"},
 	[VERB_PROPOSAL] = {"proposal", VERB_PROPOSAL, O | R | M | A | W, false, false, "id"},
-	[VERB_DIFF] = {"diff", VERB_DIFF, O | R | M | W, false, false, "id against"},
+	[VERB_DIFF] = {"diff", VERB_DIFF, O | R | M | W, false, false,
+		       "id against name from to"},
 	[VERB_BUILD_LOG] = {"build_log", VERB_BUILD_LOG, O | R | M | W, false, false,
 			    "id follow"},
 	[VERB_HISTORY] = {"history", VERB_HISTORY, O | R | M | W, false, false, "name limit"},
@@ -85,6 +86,9 @@ static const struct verb verbs[VERB_COUNT] = {
 	[VERB_WEB_SESSION] = {"web_session", VERB_WEB_SESSION, W, false, true, ""},
 	[VERB_WEB_LOGOUT] = {"web_logout", VERB_WEB_LOGOUT, W, false, true, ""},
 	[VERB_METRICS] = {"metrics", VERB_METRICS, O | R | WO, false, false, ""},
+	[VERB_SEEN] = {"seen", VERB_SEEN, O | W, true, false, "id"},
+	[VERB_AGENT_HISTORY] = {"agent_history", VERB_AGENT_HISTORY, O | R | M | W, false,
+				false, "name before limit"},
 	[VERB_READY] = {"ready", VERB_READY, O | R | WO, false, false, ""},
 };
 
