@@ -123,16 +123,20 @@ static int serve(struct loop *loop, struct options *o, struct error *err)
 	_cleanup_buf_ struct buf token = {};
 	struct assets *assets = NULL;
 	struct web *web = NULL;
-	int r = drop(o, err);
+	int r = 0;
 
-	if (r == 0)
-		r = collect(o, &config, err);
-	if (r == 0 && o->metrics_token_file)
-		r = read_token(o->metrics_token_file, &token, err);
-	if (r < 0)
+	/* ours, and perhaps where only root may look */
+	if (o->metrics_token_file && (r = read_token(o->metrics_token_file, &token, err)) < 0)
 		return r;
 	if (assets_load(files, &assets, err) < 0)
 		log_line(LOG_WARNING, "serving no pages: %s", error_text(err));
+	r = drop(o, err);
+	if (r == 0)
+		r = collect(o, &config, err);
+	if (r < 0) {
+		assets_free(assets);
+		return r;
+	}
 	config.assets = assets;
 	config.metrics_token = token.size > 0 ? buf_str(&token) : NULL;
 	if ((r = loop_signal(loop, SIGTERM, on_signal, loop)) < 0 ||

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/sock.h"
+#include "skepd/web_child.h"
 
 #include <systemd/sd-daemon.h>
 
@@ -30,6 +31,7 @@ struct pair {
 	char *program_dir;
 	int operator_fd, read_fd, web_fd, lock_fd;
 	struct child *skepd, *exec;
+	struct web_child *web;
 	struct watch *ready_watch;
 	int ready_fd;
 	bool was_ready, stopping;
@@ -272,6 +274,8 @@ static void on_signal(int signum, void *data)
 		return;
 	p->stopping = true;
 	sd_notify(0, "STOPPING=1");
+	web_child_free(p->web);
+	p->web = NULL;
 	if (p->skepd)
 		(void)kill(child_pid(p->skepd), SIGTERM);
 	else if (!p->exec)
@@ -302,7 +306,10 @@ int standalone(const struct options *options, struct error *err)
 	    loop_signal(p.loop, SIGINT, on_signal, &p) < 0)
 		return error_set(err, ENOMEM, "cannot watch signals");
 	start_pair(&p);
+	if (options->config.dashboard)
+		p.web = web_child_new(p.loop, &options->config, p.program_dir);
 	r = loop_run(p.loop);
+	web_child_free(p.web);
 	timer_cancel(p.timer);
 	loop_free(p.loop);
 	free(p.program_dir);
