@@ -85,10 +85,11 @@ make_system() {
 }
 
 @test "the units are right and hardened" {
-	in_host systemd-analyze verify --man=no skepd.service skep-exec.service skepd.socket skepd-read.socket skep-exec.socket \
-		skep-agent@alice.service
+	in_host systemd-analyze verify --man=no skepd.service skep-exec.service skep-web.service skepd.socket skepd-read.socket \
+		skepd-web.socket skep-exec.socket skep-web.socket skep-agent@alice.service
 	in_host systemd-analyze security --no-pager --threshold=8 skepd.service
 	in_host systemd-analyze security --no-pager --threshold=25 skep-exec.service
+	in_host systemd-analyze security --no-pager --threshold=5 skep-web.service
 }
 
 @test "it says that limits are enforced" {
