@@ -196,6 +196,12 @@ let
     getExe = p: "${p}/bin/${p.meta.mainProgram or p.pname}";
     escapeShellArg = s: "'${replaceStrings [ "'" ] [ "'\\''" ] (toString s)}'";
     escapeShellArgs = concatMapStringsSep " " escapeShellArg;
+    fileset = {
+      toSource = { root, fileset }: builtins.toString root;
+      unions = files: builtins.seq (map (f: assert builtins.pathExists f; f) files) files;
+    };
+    licenses.mit = "mit";
+    platforms.linux = [ "x86_64-linux" "aarch64-linux" ];
     runTests = tests: concatMap (name:
       let t = tests.${name}; in optional (t.expr != t.expected) { inherit name; inherit (t) expected; result = t.expr; }) (attrNames tests);
   };

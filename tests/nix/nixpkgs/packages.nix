@@ -9,6 +9,8 @@ let
     drvPath = "/nix/store/00000000000000000000000000000000-${name}.drv";
     outputName = "out";
     meta.mainProgram = name;
+    static = fake "${name}-static";
+    overrideAttrs = f: fake name // f { };
   };
   build = args: derivation {
     name = args.name or "${args.pname}-${args.version}";
@@ -17,8 +19,8 @@ let
     args = [ "-c" "echo ${args.pname or args.name} > $out" ];
   } // { inherit (args) meta; passthru = args.passthru or { }; override = _: build args; overrideAttrs = f: build (args // f args); };
   names = [
-    "bashInteractive" "bats" "cacert" "clang" "clang-tools" "cmocka" "coreutils" "git" "jansson" "jq" "less" "libevent"
-    "libgit2" "nix" "nixfmt-tree" "pkg-config" "python3" "scdoc" "shellcheck" "socat" "systemd" "utf8proc"
+    "bats" "clang-tools" "cmocka" "coreutils" "git" "glibc" "jansson" "jq" "libevent" "libgit2" "libsodium" "nix"
+    "nixfmt-tree" "nodejs" "pkg-config" "python3" "scdoc" "shellcheck" "socat" "systemd" "utf8proc"
   ];
   pkgs = lib.genAttrs names fake // {
     inherit lib system pkgs;
@@ -28,6 +30,7 @@ let
     mkShell = args: build { pname = "shell"; version = "0"; meta = { }; };
     runCommand = name: _: _: build { inherit name; pname = name; meta = { }; };
     writeText = name: text: build { inherit name; pname = name; meta = { }; };
+    importNpmLock.buildNodeModules = { npmRoot, nodejs }: fake "node-modules";
     formats.json = _: { type = lib.types.attrs; generate = name: value: "/nix/store/00000000000000000000000000000000-${name}"; };
     testers.runNixOSTest = test: build { pname = "vm-test"; version = "0"; meta = { }; };
     extend = overlay: pkgs // overlay pkgs pkgs;
