@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "host/gcroot.h"
 #include "host/nixos_owner.h"
 #include "host/readback.h"
 #include "host/roots.h"
@@ -19,6 +20,12 @@ static int create(struct verb_request *request, const struct container_spec *spe
 				      "'%s' has a container of nixos-container; destroy it "
 				      "before it gets another driver",
 				      spec->agent);
+	if (system_is_store(spec->system)) {
+		int r = gcroot_has(request->place, spec->agent, spec->system, err);
+
+		if (r < 0)
+			return r;
+	}
 	return root_prepare(request->place, spec, NULL, err);
 }
 

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "host/driver.h"
+#include "host/gcroot.h"
 #include "host/inside.h"
 #include "host/nixos_conf.h"
 #include "host/nixos_container.h"
@@ -100,10 +101,16 @@ static int make_container(struct verb_request *request, const struct container_s
 	return r;
 }
 
-static int check_system(const char *system, struct error *err)
+/* Only what was built for this agent, and cannot be collected while it is in use. */
+static int check_system(const struct verb_request *request, const struct container_spec *spec,
+			struct error *err)
 {
+	const char *system = spec->system;
 	_cleanup_free_ char *init = str_format("%s/init", system);
+	int r = gcroot_has(request->place, spec->agent, system, err);
 
+	if (r < 0)
+		return r;
 	return access(init, X_OK) == 0
 		       ? 0
 		       : error_set(err, ENODATA, "'%s' is not there, or no system to boot",
@@ -118,7 +125,7 @@ static int create(struct verb_request *request, const struct container_spec *spe
 	int r = needs_systemd(request, err);
 
 	if (r == 0)
-		r = check_system(spec->system, err);
+		r = check_system(request, spec, err);
 	if (r == 0)
 		r = nixos_look(spec->agent, &c, err);
 	if (r == 0)
@@ -259,7 +266,7 @@ static int switch_over(struct verb_request *request, const struct container_spec
 {
 	_cleanup_nixos_ struct nixos_container c = {};
 	_cleanup_buf_ struct buf conf = {};
-	int r = check_system(spec->system, err);
+	int r = check_system(request, spec, err);
 
 	if (r == 0)
 		r = nixos_look(spec->agent, &c, err);

@@ -3,7 +3,7 @@
 # adopted, destroyed; and what is not ours left alone.
 
 load lib/common
-load lib/nix
+load lib/nixos
 
 BASE=1310720
 UNIT=container@h-alice.service
@@ -15,6 +15,8 @@ setup_file() {
 	in_host systemctl start skep-exec.socket
 	system alice "$(service one)" > "$BATS_FILE_TMPDIR/one"
 	system alice "$(service two)" > "$BATS_FILE_TMPDIR/two"
+	system bob "$(service one)" > "$BATS_FILE_TMPDIR/bob-one"
+	system bob "$(service two)" > "$BATS_FILE_TMPDIR/bob-two"
 	call prepare "{\"agent\":\"alice\",\"role\":\"agent\",\"uid_base\":$BASE}"
 	host_is_up
 }
@@ -246,8 +248,12 @@ running_as_other_than() {
 	contains "$output" 'there is no container'
 }
 
-@test "a system that is not there is refused before anything is made" {
-	run call start "$(spec /nix/store/k8lzrs49906d44acq5lg4f4g97wl66rq-nixos-system-alice-stub)"
+@test "a system that was not built for the agent is refused before anything is made" {
+	run call start "$(spec "$(path bob-one)")"
+	fails test "$status" = 0
+	contains "$output" "was not built for 'alice'"
+	in_host ln -s /nix/store/k8lzrs49906d44acq5lg4f4g97wl66rq-gone /nix/var/nix/gcroots/skep/var-lib-skep/alice/gone
+	run call start "$(spec /nix/store/k8lzrs49906d44acq5lg4f4g97wl66rq-gone)"
 	fails test "$status" = 0
 	fails in_host test -e $CONF
 }
@@ -265,12 +271,12 @@ bob_says() {
 
 @test "a NixOS system boots without NixOS: in nspawn, by its own init" {
 	call prepare '{"agent":"bob","role":"agent","uid_base":1441792}'
-	contains "$(call start "$(bob "$(path one)")")" '"boot_state": "running"'
+	contains "$(call start "$(bob "$(path bob-one)")")" '"boot_state": "running"'
 	wait_for 5 bob_says
 	equal one "$(bob_says)"
 	in_host systemctl is-active skep-agent@bob.service
 	row=$(call inspect '{"agent":"bob"}')
-	contains "$row" "\"system\": \"$(path one)\""
+	contains "$row" "\"system\": \"$(path bob-one)\""
 	contains "$row" '"claimed": true'
 	call exec '{"agent":"bob","argv":["sh","-c","echo kept > /state/file; test -x /run/hive/bin/skep; ! touch /nix/store/x"]}'
 	equal 1441792 "$(in_host stat -c %u /var/lib/skep/agents/bob/state/file)"
@@ -278,21 +284,21 @@ bob_says() {
 }
 
 @test "another NixOS system takes its place by a restart, and back" {
-	call switch "$(bob "$(path two)")"
+	call switch "$(bob "$(path bob-two)")"
 	equal two "$(bob_says)"
 	equal kept "$(call exec '{"agent":"bob","argv":["cat","/state/file"]}' | head -n 1)"
 	bad=$(system bob "$(service three 'stub.failBoot = true;')")
 	run call switch "$(bob "$bad")"
 	fails test "$status" = 0
-	call switch "$(bob "$(path one)")"
+	call switch "$(bob "$(path bob-one)")"
 	equal one "$(bob_says)"
-	contains "$(call inspect '{"agent":"bob"}')" "\"system\": \"$(path one)\""
+	contains "$(call inspect '{"agent":"bob"}')" "\"system\": \"$(path bob-one)\""
 	call destroy '{"agent":"bob"}'
 	equal '' "$(in_host ls /var/lib/skep/roots)"
 }
 
 @test "what a container claims to run is shown as that" {
-	call start "$(bob "$(path one)")"
+	call start "$(bob "$(path bob-one)")"
 	call exec '{"agent":"bob","argv":["ln","-sfn","/etc","/run/current-system"]}'
 	equal null "$(call inspect '{"agent":"bob"}' | jq '.agents[0].system')"
 	call destroy '{"agent":"bob"}'

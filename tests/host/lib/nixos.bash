@@ -1,4 +1,4 @@
-# A host that looks like NixOS to whoever starts containers, with Nix and systems to boot: `load lib/nix` after
+# A host that looks like NixOS to whoever starts containers, with Nix and systems to boot: `load lib/nixos` after
 # lib/common.
 
 # nix_host_up [OPTION...]: as skep_host_up
@@ -7,8 +7,16 @@ nix_host_up() {
 	in_host /nixtests/host/setup
 }
 
-# system NAME MODULE: builds a system of an agent in the host; prints its path
+# system AGENT MODULE: builds a system of an agent in the host and roots it for it, as a build would; prints its path
 system() {
+	local path roots=/nix/var/nix/gcroots/skep/var-lib-skep/$1
+	path=$(build_system "$@")
+	in_host mkdir -p "$roots"
+	in_host ln -sfn "$path" "$roots/${path##*/}"
+	echo "$path"
+}
+
+build_system() {
 	in_host bash -c '
 		dir=$(mktemp -d)
 		cd "$dir"
