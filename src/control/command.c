@@ -171,22 +171,38 @@ int handle_shell(struct session *s, const json_t *request, struct error *err)
 	return HANDLED_LATER;
 }
 
+/* What can be read of a container that stands still or is down is what it left on disk. */
+static int check_readable(const struct agent *agent, bool follow, struct error *err)
+{
+	bool down = strcmp(agent->state, "stopped") == 0 || strcmp(agent->state, "failed") == 0;
+
+	return down && !follow ? 0 : check_running(agent, err);
+}
+
 /* What skep-exec is asked for; the caller owns it. */
 static int read_logs(const json_t *request, const struct agent *agent, json_t **ret,
 		     struct error *err)
 {
+	static const char *const texts[] = {"since", "until", "priority", "after_cursor",
+					    "output"};
 	int64_t lines = 100;
-	const char *since = NULL;
-	bool follow = false;
+	bool follow = false, system = false;
+	const char *text;
 	int r;
 
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if ((r = json_get_str(request, texts[i], false, &text, err)) < 0)
+			return r;
 	if ((r = json_get_int(request, "lines", false, 0, LINES_MAX, &lines, err)) < 0 ||
 	    (r = json_get_bool(request, "follow", false, &follow, err)) < 0 ||
-	    (r = json_get_str(request, "since", false, &since, err)) < 0 ||
-	    (r = check_running(agent, err)) < 0)
+	    (r = json_get_bool(request, "system", false, &system, err)) < 0 ||
+	    (r = check_readable(agent, follow, err)) < 0)
 		return r;
-	*ret = json_pack("{s:I,s:b}", "lines", (json_int_t)lines, "follow", follow);
-	json_put_str(*ret, "since", since);
+	*ret = json_pack("{s:I,s:b,s:b}", "lines", (json_int_t)lines, "follow", follow, "mine",
+			 !system);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		json_put_str(*ret, texts[i],
+			     json_string_value(json_object_get(request, texts[i])));
 	return 0;
 }
 

@@ -308,3 +308,22 @@ int root_activate(const struct place *place, const char *agent, const char *syst
 	}
 	return r < 0 ? r : sweep(fd, name, previous, "", err);
 }
+
+int root_open_current(const struct place *place, const char *agent, struct error *err)
+{
+	_cleanup_close_ int fd = open_roots(place, agent, err);
+	char current[SYSTEM_SIZE], previous[SYSTEM_SIZE];
+	int root_fd, r;
+
+	if (fd < 0)
+		return fd;
+	r = read_systems(fd, current, previous, err);
+	if (r < 0)
+		return r;
+	root_fd = current[0]
+			  ? openat(fd, current, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+			  : -1;
+	if (root_fd < 0)
+		return error_set(err, ENOENT, "'%s' has no root that ran", agent);
+	return root_fd;
+}

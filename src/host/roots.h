@@ -27,3 +27,6 @@ int root_prepare(const struct place *place, const struct container_spec *spec, b
 /* Notes that this root is about to run and removes all but it and the one that ran before. */
 int root_activate(const struct place *place, const char *agent, const char *system,
 		  struct error *err);
+
+/* Opens the root that ran last; -ENOENT when there is none. The descriptor is the caller's. */
+int root_open_current(const struct place *place, const char *agent, struct error *err);

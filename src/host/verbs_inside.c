@@ -1,4 +1,4 @@
-/* exec, shell and logs: what an operator does inside a running container. */
+/* exec and shell: what an operator does inside a running container. */
 #include "host/verbs_inside.h"
 
 #include "base/buf.h"
@@ -17,7 +17,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define LOG_LINES_MAX 100000
 #define TIMEOUT_MAX_S 600
 #define TERMINAL_MAX 2000 /* rows or columns */
 #define MEMORY_MAX (1ULL << 30)
@@ -204,54 +203,6 @@ static int shell_here(struct verb_request *request, json_t *answer, struct error
 	return 0;
 }
 
-static int logs_here(struct verb_request *request, json_t *answer, struct error *err)
-{
-	_cleanup_free_ char *count = NULL, *from = NULL;
-	const char *argv[9] = {"journalctl", "--quiet", "--no-pager", "--output=short-iso"};
-	struct inside_command command = {.argv = argv};
-	const char *agent, *since = NULL;
-	struct inside_exit end;
-	int64_t lines = 100;
-	bool follow = false;
-	size_t n = 4;
-	pid_t leader;
-	int r = json_get_str(request->arguments, "agent", true, &agent, err);
-
-	(void)answer;
-	if (r >= 0)
-		r = json_get_int(request->arguments, "lines", false, 0, LOG_LINES_MAX, &lines,
-				 err);
-	if (r >= 0)
-		r = json_get_bool(request->arguments, "follow", false, &follow, err);
-	if (r >= 0)
-		r = json_get_str(request->arguments, "since", false, &since, err);
-	if (r < 0)
-		return r;
-	if (request->n_fds != 1)
-		return error_set(err, EINVAL, "logs needs one descriptor");
-	if (since && strlen(since) > 64)
-		return error_set(err, EINVAL, "'since' is too long for a time");
-	r = verb_find_leader(request, agent, &leader, err);
-	if (r < 0)
-		return r;
-	bound_memory();
-	argv[n++] = count = str_format("--lines=%lld", (long long)lines);
-	if (since)
-		argv[n++] = from = str_format("--since=%s", since);
-	if (follow)
-		argv[n++] = "--follow";
-	const int stdio[3] = {-1, request->fds[0], request->fds[0]};
-
-	r = inside_run(leader, &command, stdio, request->stop_fd, &end, err);
-	if (r < 0)
-		return r;
-	/* A reader that has seen enough closes its end. */
-	if (end.exit_status > 0 && end.signum != SIGPIPE)
-		return error_set(err, EIO, "journalctl in the container of '%s' ended with %d",
-				 agent, end.exit_status);
-	return 0;
-}
-
 int verb_exec(struct verb_request *request, json_t *answer, struct error *err)
 {
 	return outside_run(request, "exec", exec_here, answer, err);
@@ -260,9 +211,4 @@ int verb_exec(struct verb_request *request, json_t *answer, struct error *err)
 int verb_shell(struct verb_request *request, json_t *answer, struct error *err)
 {
 	return outside_run(request, "shell", shell_here, answer, err);
-}
-
-int verb_logs(struct verb_request *request, json_t *answer, struct error *err)
-{
-	return outside_run(request, "logs", logs_here, answer, err);
 }

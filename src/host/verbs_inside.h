@@ -10,7 +10,7 @@ int verb_exec(struct verb_request *request, json_t *answer, struct error *err);
 /* {"agent","argv"?:[…],"term"?,"rows"?,"cols"?} → partial {} + terminal, then as exec */
 int verb_shell(struct verb_request *request, json_t *answer, struct error *err);
 
-/* {"agent","lines"?,"follow"?,"since"?} + 1 descriptor → {} */
+/* {"agent","lines"?,"follow"?,…} (logs.h) + 1 descriptor → {} */
 int verb_logs(struct verb_request *request, json_t *answer, struct error *err);
 
 /*

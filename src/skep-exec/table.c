@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define SECOND 1000
-#define MAX_ARGUMENTS 8
+#define MAX_ARGUMENTS 10
 #define TIMEOUT_MAX_S 600
 
 #define REQUIRED(k, t, lo, hi)                                              \
@@ -78,7 +78,10 @@ static const struct verb verbs[] = {
 		   OPTIONAL("cols", ARG_INT, 1, 2000))},
 	{.name = "logs", .handler = verb_logs, .n_fds = 1, .flags = VERB_STOPPABLE | VERB_MINOR,
 	 ARGUMENTS(AGENT, OPTIONAL("lines", ARG_INT, 0, 100000),
-		   OPTIONAL("follow", ARG_BOOL, 0, 0), OPTIONAL("since", ARG_TEXT, 0, 64))},
+		   OPTIONAL("follow", ARG_BOOL, 0, 0), OPTIONAL("since", ARG_TEXT, 0, 64),
+		   OPTIONAL("until", ARG_TEXT, 0, 64), OPTIONAL("priority", ARG_TEXT, 0, 20),
+		   OPTIONAL("after_cursor", ARG_TEXT, 0, 256),
+		   OPTIONAL("output", ARG_TEXT, 0, 8), OPTIONAL("mine", ARG_BOOL, 0, 0))},
 	{.name = "signal", ARGUMENTS(TARGET, REQUIRED("signal", ARG_INT, 1, 64))},
 	{.name = "cancel", ARGUMENTS(TARGET)},
 	{.name = "limits", .handler = verb_limits, .deadline_ms = 30 * SECOND,

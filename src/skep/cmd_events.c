@@ -6,6 +6,7 @@
 #include "skep/handlers.h"
 #include "skep/rows.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define HEARTBEAT_S 30
@@ -92,26 +93,47 @@ static void print_change(struct cli *cli, const json_t *line)
 	}
 }
 
-static json_t *subscription(void)
+static int subscription(const struct args *args, json_t **ret, struct error *err)
 {
-	json_t *request = cli_request("subscribe_agent_status");
+	static const char *const all[] = {"agent_status", "approval", "question", "queue",
+					  "drift"};
+	const char *since = args_get(args, "since"), *kind;
+	json_t *request, *kinds;
+	int64_t seq = 0;
+	size_t i;
 
-	json_object_set_new(request, "snapshot", json_true());
-	json_object_set_new(request, "kinds",
-			    json_pack("[sssss]", "agent_status", "approval", "question",
-				      "queue", "drift"));
-	json_object_set_new(request, "heartbeat_s", json_integer(HEARTBEAT_S));
-	return request;
+	if (since && args_parse_number(since, "an event's number", 0, &seq, err) < 0)
+		return -EINVAL;
+	request = cli_request("subscribe_agent_status");
+	kinds = json_array();
+	for (i = 0; (kind = args_get_nth(args, "kind", i)); i++)
+		json_array_append_new(kinds,
+				      json_string(strcmp(kind, "agent") == 0 ? "agent_status"
+									     : kind));
+	for (i = 0; !args_has(args, "kind") && i < ARRAY_SIZE(all); i++)
+		json_array_append_new(kinds, json_string(all[i]));
+	if (since)
+		json_object_set_new(request, "since", json_integer(seq));
+	else
+		json_object_set_new(request, "snapshot", json_true());
+	json_object_set_new(request, "kinds", kinds);
+	/* without -f the first heartbeat is the end of what was missed */
+	json_object_set_new(request, "heartbeat_s",
+			    json_integer(since && !args_has(args, "follow") ? 1 : HEARTBEAT_S));
+	*ret = request;
+	return 0;
 }
 
 int cmd_events(struct cli *cli, struct error *err)
 {
-	json_auto_t *request = subscription();
+	json_auto_t *request = NULL;
 	_cleanup_client_ struct client client = CLIENT_NONE;
 	bool follow = args_has(&cli->args, "follow");
 	int64_t seen = -1;
-	int r = client_open(cli->socket, &client, err);
+	int r = subscription(&cli->args, &request, err);
 
+	if (r == 0)
+		r = client_open(cli->socket, &client, err);
 	if (r < 0)
 		return r;
 	r = client_send(&client, request, NULL, 0, err);
@@ -134,7 +156,7 @@ int cmd_events(struct cli *cli, struct error *err)
 		if (!field_bool(line, "heartbeat"))
 			print_change(cli, line);
 		(void)out_flush(&cli->out);
-		if (is_snapshot && !follow)
+		if (!follow && (is_snapshot || field_bool(line, "heartbeat")))
 			return 0;
 	}
 	return r;

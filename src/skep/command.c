@@ -128,13 +128,23 @@ static const struct option log_options[] = {
 	OPTION("follow", 'f', NULL, "go on as new lines come"),
 	OPTION("lines", 'n', "COUNT", "only the last lines"),
 	OPTION("since", 0, "WHEN",
-	       "only lines from then on, as in '10 min ago' or '2026-01-31 12:00'; agents "
-	       "only"),
+	       "only lines from then on, as in '10 min ago' or '2026-01-31 12:00'; this and "
+	       "what follows for agents only"),
+	OPTION("until", 0, "WHEN", "only lines up to then"),
+	OPTION("priority", 'p', "LEVEL",
+	       "only what is at least so urgent: emerg alert crit err warning notice info "
+	       "debug"),
+	OPTION("system", 0, NULL, "what the container's own system says when all is well, too"),
+	OPTION("after-cursor", 0, "CURSOR", "only what came after that line"),
+	OPTION("show-cursor", 0, NULL, "print the cursor of the last line at the end"),
 	{},
 };
 
 static const struct option events_options[] = {
 	OPTION("follow", 'f', NULL, "go on as events come"),
+	OPTION("since", 0, "SEQ",
+	       "what came after the event of this number, instead of the state as it is"),
+	OPTION_REPEATED("kind", 0, "agent|approval|drift", "only events of this kind"),
 	{},
 };
 
@@ -181,10 +191,13 @@ static const struct command commands[] = {
 	{"log", LOOK, "AGENT|N", REST_NONE, log_options, cmd_log,
 	 "show an agent's journal, or the build log of a proposal",
 	 "With -f it goes on: an agent's journal until interrupted, a build log until the "
-	 "outcome is known."},
+	 "outcome is known. Of an agent that is stopped, what it left is shown. With --json "
+	 "each "
+	 "line of a journal is an object with its cursor."},
 	{"events", LOOK, "", REST_NONE, events_options, cmd_events,
 	 "show the state of everything, then each change",
-	 "Without -f it ends after the state as it is now."},
+	 "Without -f it ends after the state as it is now. Each line of --json has its number, "
+	 "seq; what is no longer remembered is answered with the state."},
 
 	{"dashboard", LOOK, "[N]", REST_NONE, dashboard_options, cmd_dashboard,
 	 "make a link that logs a browser in",

@@ -69,7 +69,9 @@ static const struct verb verbs[VERB_COUNT] = {
 	[VERB_ROLLBACK] = {"rollback", VERB_ROLLBACK, O | WS, true, true, "name to note wait"},
 	[VERB_EXEC] = {"exec", VERB_EXEC, O, true, false, "name argv env user cwd"},
 	[VERB_SHELL] = {"shell", VERB_SHELL, O, true, false, "name argv term rows cols"},
-	[VERB_LOGS] = {"logs", VERB_LOGS, O | R | W, false, false, "name lines follow since"},
+	[VERB_LOGS] = {"logs", VERB_LOGS, O | R | W, false, false,
+		       "name lines follow since until priority after_cursor "
+		       "output system"},
 	[VERB_SIGNAL] = {"signal", VERB_SIGNAL, O, true, false, "signal"},
 	[VERB_AUDIT] = {"audit", VERB_AUDIT, O | R | W, false, false, "limit before"},
 	[VERB_AUDIT_VERIFY] = {"audit_verify", VERB_AUDIT_VERIFY, O | R | W, false, false, ""},

@@ -537,6 +537,41 @@ busy_pid() {
 	refused wrong_state freeze '{"agent":"alice","frozen":true}'
 }
 
+# journal AGENT JSON: what the verb logs writes
+journal() {
+	ask logs "$2" | grep -v '^{"id"'
+}
+
+# says AGENT TEXT JSON: whether the journal holds it
+says() {
+	journal "$1" "$3" | grep -q "$2"
+}
+
+@test "a journal is read by priority and cursor, without its system's own lines, and after the end" {
+	running alice
+	run_in alice sh -c 'echo line-one | systemd-cat -p warning; echo line-two | systemd-cat; logger line-three'
+	wait_for 10 says alice line-three '{"agent":"alice","lines":100}'
+	contains "$(journal alice '{"agent":"alice","lines":1000}')" 'Startup finished'
+	fails grep -q 'Startup finished' <<< "$(journal alice '{"agent":"alice","lines":1000,"mine":true}')"
+	contains "$(journal alice '{"agent":"alice","mine":true}')" line-two
+	fails grep -q line-two <<< "$(journal alice '{"agent":"alice","priority":"warning"}')"
+	cursor=$(journal alice '{"agent":"alice","priority":"warning","output":"json"}' | jq -r 'select(.MESSAGE == "line-one").__CURSOR')
+	after=$(journal alice "{\"agent\":\"alice\",\"after_cursor\":\"$cursor\"}")
+	contains "$after" line-three
+	fails grep -q line-one <<< "$after"
+	ask stop '{"agent":"alice"}'
+	# What it left is read as its own user: a journal that is none, and one that leads away, are nothing to root.
+	contains "$(journal alice '{"agent":"alice","lines":1000,"mine":true}')" line-two
+	refused wrong_state logs '{"agent":"alice","follow":true}'
+	root=$STATE/roots/alice/$S1
+	mv "$root/var/log/journal" "$root/var/log/away"
+	ln -s /var/log "$root/var/log/journal"
+	refused 'read safely' logs '{"agent":"alice"}'
+	rm "$root/var/log/journal"
+	mv "$root/var/log/away" "$root/var/log/journal"
+	running alice
+}
+
 @test "destroy takes the container and keeps the agent's own; purge takes all" {
 	running alice
 	install -d -m 700 -o $MANAGER_BASE -g $MANAGER_BASE "$STATE/proposed/alice"

@@ -257,6 +257,15 @@ static const struct request_case cases[] = {
 	 0},
 	{{"log", "3", "--since", "today"}, OK, "", "", 2},
 	{{"log", "3", "-f", "-n", "5"}, OK, "", "", 2},
+	{{"log", "3", "--show-cursor"}, OK, "", "", 2},
+	{{"events", "--since", "x"}, OK, "", "", 2},
+	{{"events", "--since", "41", "--kind", "approval", "--json"},
+	 "{\"version\":1,\"ok\":true,\"seq\":42,\"approvals\":[]}\n"
+	 "{\"version\":1,\"ok\":true,\"seq\":42,\"heartbeat\":true}",
+	 "{\"cmd\":\"subscribe_agent_status\",\"since\":41,\"kinds\":[\"approval\"],"
+	 "\"heartbeat_s\":1}",
+	 "{\"seq\":42,\"approvals\":[]}\n",
+	 0},
 	{{"log", "alice", "--since", "-1h", "-n", "5"},
 	 OK,
 	 "{\"cmd\":\"logs\",\"name\":\"alice\",\"lines\":5,\"follow\":false,\"since\":\"-1h\"}",
