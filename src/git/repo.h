@@ -23,6 +23,13 @@ int git_setup(bool write, struct error *err);
  */
 int repo_create(const char *dir, struct error *err);
 
+/*
+ * Gives <to>/.git every object of <from>/.git, as further names of the same files: both must be
+ * on one file system and ours. Objects are never changed, so neither can hurt the other.
+ * Repeating it is fine.
+ */
+int repo_link_objects(const char *from, const char *to, struct error *err);
+
 /* How many bytes the packs of <dir>/.git take: what imports have brought. */
 int repo_size(const char *dir, uint64_t *ret, struct error *err);
 

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "git/checkout.h"
 #include "git/internal.h"
 #include "git/tag.h"
 #include "git/treecheck.h"
@@ -27,7 +28,8 @@
 DEFINE_CLEANUP(git_config *, git_config_free)
 DEFINE_CLEANUP(git_index *, git_index_free)
 
-static int check_empty(struct error *err)
+/* but: the name of what may be there nevertheless; NULL: nothing */
+static int check_empty(const char *but, struct error *err)
 {
 	_cleanup_closedir_ DIR *dir = opendir(".");
 	const struct dirent *entry;
@@ -36,7 +38,8 @@ static int check_empty(struct error *err)
 		return error_set_errno(err, errno,
 				       "cannot list the new repository's directory");
 	while ((errno = 0, entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    (!but || strcmp(entry->d_name, but) != 0))
 			return error_set(err, ENOTEMPTY,
 					 "the new repository's directory is not empty");
 	if (errno != 0)
@@ -268,7 +271,7 @@ int seed_repository(const struct seed_file *files, size_t n_files, const char *a
 	_cleanup_(git_config_freep) git_config *config = NULL;
 	int r;
 
-	r = check_empty(err);
+	r = check_empty(NULL, err);
 	if (r == 0)
 		r = init_repository(&git, err);
 	if (r < 0)
@@ -284,6 +287,77 @@ int seed_repository(const struct seed_file *files, size_t n_files, const char *a
 	if (r == 0)
 		r = set_remote(config, applied_url, err);
 	return r;
+}
+
+/* The index with the tree's entries, and of each file what git remembers to see at a glance
+ * that nothing changed. */
+static int index_tree(git_repository *git, const git_oid *tree_id, struct error *err)
+{
+	_cleanup_(git_index_freep) git_index *index = NULL;
+	_cleanup_(git_tree_freep) git_tree *tree = NULL;
+	int r = git_repository_index(&index, git);
+
+	if (r == 0)
+		r = git_tree_lookup(&tree, git, tree_id);
+	if (r == 0)
+		r = git_index_read_tree(index, tree);
+	for (size_t i = 0; r == 0 && i < git_index_entrycount(index); i++) {
+		const git_index_entry *old = git_index_get_byindex(index, i);
+		const struct seed_file file = {.path = old->path};
+		git_index_entry entry;
+		struct stat st;
+
+		if (lstat(old->path, &st) < 0)
+			return error_set_errno(err, errno, "cannot look at a file of the tree");
+		entry = index_entry(&file, &st);
+		entry.id = old->id;
+		entry.mode = old->mode;
+		r = git_index_add(index, &entry);
+	}
+	if (r == 0)
+		r = git_index_write(index);
+	return r < 0 ? git_fail(r, err, "cannot write the index") : 0;
+}
+
+static int check_out(const char *commit, struct error *err)
+{
+	_cleanup_close_ int dir_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	struct checkout_count count;
+	int r;
+
+	if (dir_fd < 0)
+		return error_set_errno(err, errno,
+				       "cannot open the new repository's directory");
+	r = repo_open_as(".", geteuid(), &repo, err);
+	return r < 0 ? r : checkout_tree(repo, commit, dir_fd, &count, err);
+}
+
+int seed_from_commit(const char *commit, const char *applied_url, struct error *err)
+{
+	_cleanup_(git_repository_freep) git_repository *git = NULL;
+	_cleanup_(git_reference_freep) git_reference *branch = NULL;
+	_cleanup_(git_config_freep) git_config *config = NULL;
+	_cleanup_(git_commit_freep) git_commit *object = NULL;
+	git_oid id;
+	int r;
+
+	if ((r = check_empty(".git", err)) < 0 || (r = init_repository(&git, err)) < 0 ||
+	    (r = check_out(commit, err)) < 0)
+		return r;
+	r = git_oid_fromstr(&id, commit);
+	if (r == 0)
+		r = git_commit_lookup(&object, git, &id);
+	if (r < 0)
+		return git_fail(r, err, "cannot find the commit");
+	r = index_tree(git, git_commit_tree_id(object), err);
+	if (r < 0)
+		return r;
+	r = git_reference_create(&branch, git, "refs/heads/" BRANCH, &id, 0, "fork");
+	if (r < 0)
+		return git_fail(r, err, "cannot make the branch");
+	r = open_config(&config, err);
+	return r < 0 ? r : set_remote(config, applied_url, err);
 }
 
 int seed_repair_remote(const char *applied_url, struct error *err)

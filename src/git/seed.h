@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "model/oid.h"
 
 #include <stddef.h>
 #include <stdbool.h>
@@ -26,6 +27,13 @@ struct seed_file {
  */
 int seed_repository(const struct seed_file *files, size_t n_files, const char *applied_url,
 		    int64_t wall_s, struct error *err);
+
+/*
+ * The same for a commit whose objects somebody has put into .git/objects beforehand, the only
+ * thing there may be: branch main is that commit, the work tree its tree, written from raw
+ * objects.
+ */
+int seed_from_commit(const char *commit, const char *applied_url, struct error *err);
 
 /*
  * Puts the remote "applied" of the repository in the current directory right; nothing else is

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "host/copy.h"
 #include "host/lock.h"
 #include "skep-exec/agent.h"
 #include "skep-exec/helper.h"
@@ -19,6 +20,8 @@
 
 #define DIR_FD 4
 #define STREAM_FD 3
+#define OBJECTS_MAX_FILES 2000000
+#define OBJECTS_MAX_BYTES (8ull << 30)
 
 static uid_t owner_of(const struct verb_request *request)
 {
@@ -69,11 +72,72 @@ static int open_repository(const struct verb_request *request, struct error *err
 	return TAKE_FD(fd);
 }
 
+/* applied/<agent>'s objects, copied: what is the owner's must not be a file of skepd's. */
+static int copy_objects(const struct verb_request *request, int repository, struct error *err)
+{
+	_cleanup_free_ char *path = str_format("applied/%s/.git/objects", agent_of(request));
+	_cleanup_close_ int state =
+		open(request->place->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int from = -1, git = -1, into = -1;
+	struct copy copy = {.uid = owner_of(request),
+			    .gid = owner_of(request),
+			    .max_files = OBJECTS_MAX_FILES,
+			    .max_bytes = OBJECTS_MAX_BYTES};
+	int r;
+
+	if (state < 0)
+		return error_set_errno(err, errno, "cannot open '%s'", request->place->state);
+	from = file_open_beneath(state, path, O_RDONLY | O_DIRECTORY, err);
+	if (from < 0)
+		return from;
+	r = file_make_dir(repository, ".git", 0755, copy.uid, copy.gid, err);
+	if (r < 0)
+		return r;
+	git = openat(repository, ".git", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (git < 0)
+		return error_set_errno(err, errno, "cannot open the new repository");
+	r = file_make_dir(git, "objects", 0755, copy.uid, copy.gid, err);
+	if (r < 0)
+		return r;
+	into = openat(git, "objects", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (into < 0)
+		return error_set_errno(err, errno, "cannot open the new repository");
+	return copy_over(from, into, path, "info", &copy, err);
+}
+
+static int seed_from_applied(const struct verb_request *request, int repository,
+			     struct error *err)
+{
+	json_t *input;
+	int r = copy_objects(request, repository, err);
+
+	if (r < 0)
+		return r;
+	input = json_pack("{s:O, s:O}", "commit", json_object_get(request->arguments, "commit"),
+			  "url", json_object_get(request->arguments, "url"));
+	r = run(request, "checkout", repository, -1, input, err);
+	json_decref(input);
+	return r;
+}
+
+static int seed_from_files(const struct verb_request *request, int repository,
+			   struct error *err)
+{
+	json_t *input =
+		json_pack("{s:O, s:O, s:I}", "files",
+			  json_object_get(request->arguments, "files"), "url",
+			  json_object_get(request->arguments, "url"), "time",
+			  json_integer_value(json_object_get(request->arguments, "time")));
+	int r = run(request, "seed", repository, -1, input, err);
+
+	json_decref(input);
+	return r;
+}
+
 static int seed_into(const struct verb_request *request, int proposed, const char *temp,
 		     struct error *err)
 {
 	_cleanup_close_ int fd = -1;
-	json_t *input;
 	int r = file_make_dir(proposed, temp, 0700, owner_of(request), owner_of(request), err);
 
 	if (r < 0)
@@ -81,12 +145,8 @@ static int seed_into(const struct verb_request *request, int proposed, const cha
 	fd = openat(proposed, temp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot open '%s'", temp);
-	input = json_pack("{s:O, s:O, s:I}", "files",
-			  json_object_get(request->arguments, "files"), "url",
-			  json_object_get(request->arguments, "url"), "time",
-			  json_integer_value(json_object_get(request->arguments, "time")));
-	r = run(request, "seed", fd, -1, input, err);
-	json_decref(input);
+	r = json_object_get(request->arguments, "commit") ? seed_from_applied(request, fd, err)
+							  : seed_from_files(request, fd, err);
 	if (r == 0 && syncfs(fd) < 0)
 		r = error_set_errno(err, errno, "cannot sync '%s'", temp);
 	return r;
@@ -97,11 +157,16 @@ int verb_seed(struct verb_request *request, json_t *answer, struct error *err)
 	const char *agent = agent_of(request);
 	_cleanup_free_ char *temp = str_format(".new-%s", agent);
 	_cleanup_close_ int lock = lock_agent(request->place, agent, err), proposed = -1;
+	bool from_commit = json_object_get(request->arguments, "commit") != NULL;
+	bool from_files = json_object_get(request->arguments, "files") &&
+			  json_object_get(request->arguments, "time");
 	struct stat st;
 	int r;
 
 	if (lock < 0)
 		return lock;
+	if (from_commit == from_files)
+		return error_set(err, EINVAL, "seed: either 'commit', or 'files' and 'time'");
 	proposed = place_open(request->place->state, "proposed", err);
 	if (proposed < 0)
 		return proposed;

@@ -1,5 +1,5 @@
 /*
- * skep-export serve|seed|remote --uid N --gid N
+ * skep-export serve|seed|checkout|remote --uid N --gid N
  *
  * The only program that touches an agent's own repository. Its parent, which is root, starts it
  * with the repository's directory as descriptor 4; it makes that directory its root, takes the
@@ -9,6 +9,8 @@
  * peer closes it (git/reader.h has the protocol) seed    makes the first state of the
  * repository in the empty directory; standard input:
  *           {"files":[{"path","data","executable"?:bool,"symlink"?:bool}],"url":text,"time":seconds}
+ *   checkout makes that of a commit whose objects are in .git/objects already; standard input:
+ *           {"commit","url"}
  *   remote  puts the remote "applied" right and writes nothing else; standard input:
  * {"url":text}
  *
@@ -130,6 +132,25 @@ static int seed(struct error *err)
 	return r < 0 ? r : seed_repository(files, n, url, wall_s, err);
 }
 
+static int check_out(struct error *err)
+{
+	static const char *const keys[] = {"commit", "url", NULL};
+	_cleanup_(json_decrefp) json_t *request = NULL;
+	const char *url = NULL, *commit = NULL;
+	int r;
+
+	r = read_request(&request, err);
+	if (r == 0)
+		r = json_only_keys(request, keys, "checkout", err);
+	if (r == 0)
+		r = json_get_str(request, "commit", true, &commit, err);
+	if (r == 0)
+		r = get_url(request, &url, err);
+	if (r == 0 && !oid_is_valid(commit))
+		r = error_set(err, EINVAL, "'commit' must be 40 hexadecimal digits");
+	return r < 0 ? r : seed_from_commit(commit, url, err);
+}
+
 static int repair_remote(struct error *err)
 {
 	static const char *const keys[] = {"url", NULL};
@@ -154,12 +175,13 @@ static const struct verb {
 } verbs[] = {
 	{"serve", false, true, 0, serve},
 	{"seed", true, false, SEED_FILE_MAX_BYTES, seed},
+	{"checkout", true, false, SEED_FILE_MAX_BYTES, check_out},
 	{"remote", true, false, SEED_FILE_MAX_BYTES, repair_remote},
 };
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: skep-export serve|seed|remote --uid N --gid N\n");
+	fprintf(stderr, "usage: skep-export serve|seed|checkout|remote --uid N --gid N\n");
 	return 2;
 }
 

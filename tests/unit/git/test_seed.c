@@ -1,5 +1,6 @@
 #include "git/fixture.h"
 
+#include "git/repo.h"
 #include "git/seed.h"
 
 #define URL "/applied/alice/.git"
@@ -80,7 +81,7 @@ static void test_seed(void **state)
 	struct error err = {};
 
 	(void)state;
-	expect_ok(seed_repository(files, ARRAY_SIZE(files), URL, WALL, &err), &err);
+	assert_int_equal(seed_repository(files, ARRAY_SIZE(files), URL, WALL, &err), 0);
 	expect_output("git fsck --strict --no-dangling --no-progress", "");
 	expect_output("git symbolic-ref HEAD", "refs/heads/main\n");
 	expect_output("git log --format='%an <%ae> %cn <%ce> %at %P|%s'",
@@ -103,7 +104,7 @@ static void test_applied_tags_stay_apart(void **state)
 	struct error err = {};
 
 	(void)state;
-	expect_ok(seed_one("a", "1\n", false, &err), &err);
+	assert_int_equal(seed_one("a", "1\n", false, &err), 0);
 	expect_output("git status --porcelain", "");
 	free(output_of("git init -q --bare other && git push -q other main:main && "
 		       "git -C other tag proposal/1 main && git -C other -c user.name=A -c "
@@ -138,11 +139,11 @@ static void test_bad_files(void **state)
 
 		if (r != -cases[i].errnum)
 			fail_msg("'%s': %d %s", cases[i].path, r, error_text(&err));
-		expect_ok(file_remove_tree(AT_FDCWD, f->dir, &err), &err);
+		assert_int_equal(file_remove_tree(AT_FDCWD, f->dir, &err), 0);
 		assert_int_equal(mkdir(f->dir, 0700) + chdir(f->dir), 0);
 	}
 	expect_error(seed_repository(twice, 2, URL, WALL, &err), EEXIST, "'a'", &err);
-	expect_ok(file_remove_tree(AT_FDCWD, f->dir, &err), &err);
+	assert_int_equal(file_remove_tree(AT_FDCWD, f->dir, &err), 0);
 	assert_int_equal(mkdir(f->dir, 0700) + chdir(f->dir), 0);
 	assert_true(seed_repository(through, 2, URL, WALL, &err) < 0);
 	assert_false(exists("/tmp/escaped"));
@@ -191,7 +192,7 @@ static void test_repair(void **state)
 	write_file(".git/config",
 		   CORE "[remote \"applied\"]\n\turl = a\n\turl = b\n\tfetch = c\n"
 			"\tfetch = " FETCH "\n" OTHER);
-	expect_ok(seed_repair_remote(URL, &err), &err);
+	assert_int_equal(seed_repair_remote(URL, &err), 0);
 	expect_output("git config -f .git/config --get-all remote.applied.url", URL "\n");
 	expect_output("git config -f .git/config --get-all remote.applied.fetch", FETCH "\n");
 	expect_output("git config -f .git/config user.name", "A\n");
@@ -219,6 +220,70 @@ static void test_repair_touches_nothing_odd(void **state)
 
 #define seed_test(f) cmocka_unit_test_setup_teardown(f, seed_setup, seed_teardown)
 
+/* A commit whose objects are there already: branch, work tree, index and remote. */
+static void test_from_commit(void **state)
+{
+	static const struct seed_file files[] = {
+		{"agent.json", "{}\n", 3, false, false},
+		{"rootfs/bin/run", "#!/bin/sh\n", 10, false, true},
+		{"rootfs/etc/link", "../bin/run", 10, true, false},
+		{"rootfs/blob", "a\0b", 3, false, false},
+	};
+	_cleanup_free_ char *commit = NULL;
+	struct error err = {};
+
+	(void)state;
+	assert_int_equal(mkdir("from", 0755), 0);
+	assert_int_equal(mkdir("to", 0755), 0);
+	assert_int_equal(chdir("from"), 0);
+	assert_int_equal(seed_repository(files, ARRAY_SIZE(files), URL, WALL, &err), 0);
+	commit = output_of("git rev-parse HEAD");
+	commit[strcspn(commit, "\n")] = '\0';
+	assert_int_equal(chdir("../to"), 0);
+	free(output_of("mkdir .git && cp -r ../from/.git/objects .git/"));
+	assert_int_equal(seed_from_commit(commit, URL, &err), 0);
+	expect_output("git status --porcelain && git diff-files", "");
+	expect_output("git symbolic-ref HEAD", "refs/heads/main\n");
+	expect_output("diff -r --no-dereference -x .git . ../from", "");
+	expect_output("stat -c %a rootfs/bin/run", "755\n");
+	expect_output("git config remote.applied.url", URL "\n");
+	expect_output("git fsck --strict 2>&1", "");
+	/* only where there is nothing else, and only what is there */
+	assert_int_equal(seed_from_commit(commit, URL, &err), -ENOTEMPTY);
+	assert_int_equal(mkdir("../empty", 0755), 0);
+	assert_int_equal(chdir("../empty"), 0);
+	assert_true(seed_from_commit(commit, URL, &err) < 0);
+	assert_int_equal(chdir(".."), 0);
+}
+
+/* One repository's objects are the other's too, without a byte copied, and outlive it. */
+static void test_link_objects(void **state)
+{
+	struct seed_fixture *f = *state;
+	_cleanup_free_ char *from = str_format("%s/a", f->dir),
+			    *to = str_format("%s/b", f->dir);
+	_cleanup_free_ char *commit = NULL, *read = NULL;
+	struct error err = {};
+
+	free(output_of(
+		"mkdir a && cd a && git init -q && echo 1 > x && git add x && "
+		"git -c user.name=m -c user.email=m@x commit -qm one && git gc -q && "
+		"echo 2 > y && git add y && git -c user.name=m -c user.email=m@x commit -qm "
+		"two && touch .git/objects/pack/tmp_pack_x"));
+	commit = output_of("git -C a rev-parse HEAD");
+	commit[strcspn(commit, "\n")] = '\0';
+	assert_int_equal(repo_create(to, &err), 0);
+	assert_int_equal(repo_link_objects(from, to, &err), 0);
+	assert_int_equal(repo_link_objects(from, to, &err), 0);
+	expect_output("ls b/.git/objects/pack | grep -c tmp || true", "0\n");
+	expect_output("rm -r a", "");
+	read = str_format("git -C b/.git log --format=%%s %s && git -C b/.git fsck --strict %s "
+			  "2>&1 | grep -v '^notice\\|HEAD' || true",
+			  commit, commit);
+	expect_output(read, "two\none\n");
+	assert_int_equal(repo_link_objects(from, to, &err), -ENOENT);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -227,6 +292,8 @@ int main(void)
 		seed_test(test_bad_files),
 		seed_test(test_repair),
 		seed_test(test_repair_touches_nothing_odd),
+		seed_test(test_from_commit),
+		seed_test(test_link_objects),
 	};
 	struct error err = {};
 
