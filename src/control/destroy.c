@@ -13,6 +13,7 @@
 #include "control/event.h"
 #include "control/meta.h"
 #include "control/owed.h"
+#include "control/request.h"
 #include "control/server.h"
 #include "control/submit.h"
 #include "git/tagfile.h"
@@ -76,6 +77,7 @@ static void end(struct op *op)
 	op->removes = true;
 	op_finish(op, op->r);
 	event_removed(hive, name);
+	request_mark_stale(hive); /* what was to be made from it */
 }
 
 static void on_purged(struct op *op)

@@ -63,20 +63,46 @@ int handle_spawn(struct session *s, const json_t *request, struct error *err)
 	return answer_for(s, op, wait, wanted.name, 0, false);
 }
 
+/* What every request is answered with. */
+static int answer_request(struct session *s, const struct proposal *p)
+{
+	json_t *answer = answer_with("id", json_integer(p->id));
+
+	json_object_set_new(answer, "proposal", row_proposal(s->hive, p));
+	session_answer(s, answer);
+	return 0;
+}
+
 int handle_request_spawn(struct session *s, const json_t *request, struct error *err)
 {
 	struct spawn_request wanted;
 	const char *description = NULL;
 	struct proposal *p = NULL;
-	json_t *answer;
 	int r;
 
 	if ((r = read_wanted(request, &wanted, err)) < 0 ||
 	    (r = json_get_str(request, "description", false, &description, err)) < 0 ||
 	    (r = request_spawn(s->hive, &wanted, description, &s->actor, &p, err)) < 0)
 		return r;
-	answer = answer_with("id", json_integer(p->id));
-	json_object_set_new(answer, "proposal", row_proposal(s->hive, p));
-	session_answer(s, answer);
-	return 0;
+	return answer_request(s, p);
+}
+
+int handle_fork(struct session *s, const json_t *request, struct error *err)
+{
+	const char *to = NULL, *description = NULL;
+	struct proposal *p = NULL;
+	struct agent *from;
+	int64_t deployed = -1;
+	bool state = true;
+	int r;
+
+	if ((r = dispatch_child(s, request, "name", &from, err)) < 0 ||
+	    (r = json_get_str(request, "to", true, &to, err)) < 0 ||
+	    (r = json_get_int(request, "deployed", false, 0, INT64_MAX, &deployed, err)) < 0 ||
+	    (r = json_get_bool(request, "state", false, &state, err)) < 0 ||
+	    (r = json_get_str(request, "description", false, &description, err)) < 0 ||
+	    (r = request_fork(s->hive, from, to, deployed, state, description, &s->actor, &p,
+			      err)) < 0)
+		return r;
+	return answer_request(s, p);
 }

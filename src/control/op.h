@@ -63,8 +63,9 @@ struct op {
 
 	/* what spawn and destroy carry along */
 	bool purge, revived;
-	bool removes;  /* the agent leaves memory when this ends, however it ends */
-	json_t *files; /* of the template */
+	bool removes;    /* the agent leaves memory when this ends, however it ends */
+	json_t *files;   /* of the template */
+	int64_t first_s; /* when the first commit was made */
 };
 
 /* A new operation at the end of the agent's line; it begins on a later turn of the loop. */

@@ -8,6 +8,7 @@
 #include "control/meta.h"
 #include "control/plan.h"
 #include "control/submit.h"
+#include "git/refs.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -95,6 +96,106 @@ int request_spawn(struct hive *hive, const struct spawn_request *wanted,
 	return record(hive, p, description, actor, ret, err);
 }
 
+/* Settings of the new agent: the source's, but what is its own. */
+static int plan_fork(struct hive *hive, const struct settings *from, const char *name,
+		     struct settings *ret, struct error *err)
+{
+	const struct spawn_request wanted = {
+		.name = name,
+		.driver = from->driver,
+		.labels = from->labels,
+		.limits = from->limits,
+		.private_network = from->private_network,
+	};
+	int r;
+
+	if (name_is_manager(from->name) || name_is_manager(name))
+		return error_set(err, EINVAL, "there is one manager, and it is not forked");
+	if (hive_find_kept(hive, name)) {
+		error_set(err, EEXIST, "an agent '%s' was destroyed, and its state was kept",
+			  name);
+		error_hint(err, "skep destroy %s --purge, or another name", name);
+		return -EEXIST;
+	}
+	r = plan_agent(hive, &wanted, ret, err);
+	if (r == 0)
+		memcpy(ret->parent, from->parent, sizeof(ret->parent));
+	return r;
+}
+
+/* The commit of deployed/K of an agent. */
+static int find_deployed(const struct hive *hive, const char *name, int64_t deployed,
+			 char ret[OID_HEX_SIZE], struct error *err)
+{
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	char ref[64], oid[OID_HEX_SIZE];
+	int r = hive_open_applied(hive, name, &repo, err);
+
+	snprintf(ref, sizeof(ref), "refs/tags/deployed/%" PRId64, deployed);
+	if (r == 0)
+		r = refs_read(repo, ref, oid, err);
+	if (r == -ENOENT) {
+		error_set(err, ENOENT, "'%s' has no deployed/%" PRId64, name, deployed);
+		error_hint(err, "skep history %s", name);
+	}
+	return r < 0 ? r : repo_peel_commit(repo, oid, ret, err);
+}
+
+int request_fork(struct hive *hive, const struct agent *from, const char *name,
+		 int64_t deployed, bool with_state, const char *description,
+		 const struct actor *actor, struct proposal **ret, struct error *err)
+{
+	const char *source = from->settings.name;
+	char commit[OID_HEX_SIZE];
+	struct settings settings;
+	struct proposal *p;
+	int r = lifecycle_refuse_dying(from, err);
+
+	if (deployed < 0)
+		deployed = from->settings.deployed;
+	if (r < 0 || (r = find_deployed(hive, source, deployed, commit, err)) < 0 ||
+	    (r = plan_fork(hive, &from->settings, name, &settings, err)) < 0)
+		return r;
+	p = proposal_new(0, name);
+	p->kind = PROPOSAL_FORK;
+	p->title = str_format("fork %s deployed/%" PRId64 " as %s%s", source, deployed, name,
+			      with_state ? ", with its state" : "");
+	p->payload = json_pack("{s:o,s:s,s:I,s:s,s:b}", "settings", settings_to_json(&settings),
+			       "from", source, "deployed", (json_int_t)deployed, "commit",
+			       commit, "state", with_state);
+	r = check_room(hive, description, err);
+	if (r == 0)
+		r = make_commit(hive, p, &settings, err);
+	settings_release(&settings);
+	if (r < 0) {
+		proposal_free(p);
+		return r;
+	}
+	return record(hive, p, description, actor, ret, err);
+}
+
+/* Whether what it is made from still is there. */
+static int check_source(const struct hive *hive, const struct proposal *p, struct error *err)
+{
+	const char *from = json_string_value(json_object_get(p->payload, "from"));
+	char commit[OID_HEX_SIZE];
+	struct agent *agent;
+	int r;
+
+	if (p->kind != PROPOSAL_FORK)
+		return 0;
+	if (!from)
+		return error_set(err, EINVAL, "proposal %" PRId64 " says no source", p->id);
+	r = hive_get(hive, from, &agent, err);
+	if (r == 0)
+		r = lifecycle_refuse_dying(agent, err);
+	return r < 0 ? r
+		     : find_deployed(hive, from,
+				     json_integer_value(
+					     json_object_get(p->payload, "deployed")),
+				     commit, err);
+}
+
 int request_settings(const struct proposal *p, struct settings *ret, struct error *err)
 {
 	const json_t *entry = json_object_get(p->payload, "settings");
@@ -113,7 +214,7 @@ int request_check(const struct hive *hive, const struct proposal *p, struct erro
 		return r;
 	r = plan_check(hive, &settings, err);
 	settings_release(&settings);
-	return r;
+	return r < 0 ? r : check_source(hive, p, err);
 }
 
 void request_mark_stale(struct hive *hive)

@@ -15,6 +15,15 @@ int request_spawn(struct hive *hive, const struct spawn_request *wanted,
 		  const char *description, const struct actor *actor, struct proposal **ret,
 		  struct error *err);
 
+/*
+ * Proposes to make an agent from deployed/K of another (K < 0: what it runs now): the same
+ * commit, the same settings with a port and ids of its own, and with_state a copy of what it
+ * keeps. *ret is the hive's.
+ */
+int request_fork(struct hive *hive, const struct agent *from, const char *name,
+		 int64_t deployed, bool with_state, const char *description,
+		 const struct actor *actor, struct proposal **ret, struct error *err);
+
 /* The settings a request was shown with; -ENOENT when it has none. The caller releases them. */
 int request_settings(const struct proposal *proposal, struct settings *ret, struct error *err);
 

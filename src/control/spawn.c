@@ -31,6 +31,7 @@
 
 static void on_prepared(struct op *op);
 static void on_seeded(struct op *op);
+static bool is_fork(const struct op *op);
 static void on_system(struct op *op);
 static void on_started(struct op *op);
 static void on_read_back(struct op *op);
@@ -128,9 +129,11 @@ static void on_system(struct op *op)
 		undo(op, "build_failed");
 		return;
 	}
-	message =
-		str_format("%s %s deployed/%" PRId64 " %.*s", op->revived ? "revive" : "spawn",
-			   s->name, s->deployed, OID_SHORT, s->revision);
+	message = str_format("%s %s deployed/%" PRId64 " %.*s",
+			     is_fork(op)   ? "fork"
+			     : op->revived ? "revive"
+					   : "spawn",
+			     s->name, s->deployed, OID_SHORT, s->revision);
 	op->agent->unborn = false;
 	hive_unkeep(op->hive, s->name);
 	op->r = meta_commit(op->hive, message, &op->err);
@@ -162,6 +165,33 @@ static void build(struct op *op)
 			container_arguments(op->agent, json_pack("{s:s,s:s}", "commit",
 								 op->commit, "tree", op->tree)),
 			&log_fd, 1, on_system);
+}
+
+/* ---- the first commit: of the template, or of another agent ---- */
+
+static bool is_fork(const struct op *op)
+{
+	return op->proposal && op->proposal->kind == PROPOSAL_FORK;
+}
+
+static const char *payload_text(const struct op *op, const char *key)
+{
+	const char *text = json_string_value(json_object_get(op->proposal->payload, key));
+
+	return text ? text : "";
+}
+
+/* The source's commit itself, with its history. */
+static int take_commit(struct op *op, struct repo *repo)
+{
+	_cleanup_free_ char *from = hive_applied_dir(op->hive, payload_text(op, "from"));
+	_cleanup_free_ char *to = hive_applied_dir(op->hive, op->agent->settings.name);
+	int r = repo_link_objects(from, to, &op->err);
+
+	if (r < 0)
+		return r;
+	snprintf(op->commit, sizeof(op->commit), "%s", payload_text(op, "commit"));
+	return repo_commit_tree(repo, op->commit, op->tree, &op->err);
 }
 
 /* The first state, made from the templates in applied. The same bytes and time make the same
@@ -260,7 +290,8 @@ static int make_applied(struct op *op, int64_t *ret_time)
 	r = find_deployed(op, repo);
 	if (r > 0)
 		op->revived = true;
-	else if (r < 0 || (r = make_first_commit(op, repo)) < 0 ||
+	else if (r < 0 ||
+		 (r = is_fork(op) ? take_commit(op, repo) : make_first_commit(op, repo)) < 0 ||
 		 (r = write_first_tag(op, repo)) < 0)
 		return r;
 	r = commit_log(repo, op->commit, 1, take_time, ret_time, &op->err);
@@ -280,23 +311,69 @@ static void on_seeded(struct op *op)
 	op_take_slot(op, &op->hive->builds, build);
 }
 
-static void on_prepared(struct op *op)
+static void seed(struct op *op)
 {
 	_cleanup_free_ char *url = str_format("/applied/%s/.git", op->agent->settings.name);
-	int64_t time = 0;
+	json_t *what =
+		json_pack("{s:I,s:s}", "owner", (json_int_t)hive_manager_uid(), "url", url);
 
-	if (op->r == 0)
-		op->r = make_applied(op, &time);
+	if (is_fork(op)) {
+		json_object_set_new(what, "commit", json_string(op->commit));
+	} else {
+		json_object_set_new(what, "time", json_integer(op->first_s));
+		json_object_set(what, "files", op->files);
+	}
+	op_call(op, "seed", container_arguments(op->agent, what), NULL, 0, on_seeded);
+}
+
+static void on_state_copied(struct op *op)
+{
 	if (op->r < 0) {
 		undo(op, NULL);
 		return;
 	}
-	op_call(op, "seed",
+	joblog_line(op->log, "copied what '%s' keeps: %lld files, %lld of %lld bytes shared",
+		    payload_text(op, "from"),
+		    (long long)json_integer_value(json_object_get(op->answer, "files")),
+		    (long long)json_integer_value(json_object_get(op->answer, "shared_bytes")),
+		    (long long)json_integer_value(json_object_get(op->answer, "bytes")));
+	crash_point("state-copied");
+	seed(op);
+}
+
+/* Before its first start, and never after: then what it keeps is its own. */
+static void copy_state(struct op *op)
+{
+	const struct agent *from = hive_find(op->hive, payload_text(op, "from"));
+
+	if (!from) {
+		op->r = error_set(&op->err, ENOENT, "no agent '%s'", payload_text(op, "from"));
+		undo(op, NULL);
+		return;
+	}
+	op_call(op, "copy-state",
 		container_arguments(op->agent,
-				    json_pack("{s:I,s:s,s:I,s:O}", "owner",
-					      (json_int_t)hive_manager_uid(), "url", url,
-					      "time", (json_int_t)time, "files", op->files)),
-		NULL, 0, on_seeded);
+				    json_pack("{s:I,s:s,s:I}", "uid_base",
+					      (json_int_t)op->agent->settings.uid_base, "from",
+					      from->settings.name, "from_base",
+					      (json_int_t)from->settings.uid_base)),
+		NULL, 0, on_state_copied);
+}
+
+static void on_prepared(struct op *op)
+{
+
+	if (op->r == 0)
+		op->r = make_applied(op, &op->first_s);
+	if (op->r < 0) {
+		undo(op, NULL);
+		return;
+	}
+	if (is_fork(op) && op->agent->unborn &&
+	    json_is_true(json_object_get(op->proposal->payload, "state")))
+		copy_state(op);
+	else
+		seed(op);
 }
 
 /* Nothing was made yet: a spawn that is refused for its port leaves no trace. */
@@ -336,7 +413,7 @@ static void begin(struct op *op)
 	}
 	if (p)
 		crash_point("building");
-	joblog_line(op->log, "spawning %s", op->agent->settings.name);
+	joblog_line(op->log, "%s", p && p->title ? p->title : "spawn");
 	port_ask(op, on_port);
 }
 

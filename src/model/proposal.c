@@ -28,6 +28,7 @@ static const struct {
 } kinds[PROPOSAL_KIND_COUNT] = {
 	[PROPOSAL_APPLY_COMMIT] = {"apply_commit", false},
 	[PROPOSAL_SPAWN] = {"spawn", true},
+	[PROPOSAL_FORK] = {"fork", true},
 };
 
 struct proposal *proposal_new(int64_t id, const char *agent)

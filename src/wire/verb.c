@@ -43,6 +43,8 @@ static const struct verb verbs[VERB_COUNT] = {
 	[VERB_REQUEST_SPAWN] = {"request_spawn", VERB_REQUEST_SPAWN, O | M | W, true, true,
 				"name description driver builder labels memory_max cpu_quota "
 				"tasks_max network"},
+	[VERB_FORK] = {"fork", VERB_FORK, O | M | W, true, true,
+		       "name to deployed state description"},
 	[VERB_START] = {"start", VERB_START, O | M | W, true, false, "scope name wait"},
 	[VERB_STOP] = {"stop", VERB_STOP, O | M | W, true, false,
 		       "scope name graceful deadline_s wait"},

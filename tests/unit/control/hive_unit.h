@@ -144,6 +144,41 @@ static void fake_seed(struct fake *f, const json_t *request, const char *agent)
 	free(files);
 }
 
+/* The same from what applied has. */
+static void fake_checkout(struct fake *f, const json_t *request, const char *agent)
+{
+	_cleanup_free_ char *script = str_format(
+		"cd %s && [ -d proposed/%s ] || { mkdir -p proposed/%s/.git && cp -r "
+		"applied/%s/.git/objects proposed/%s/.git/; }",
+		f->dir, agent, agent, agent, agent);
+	_cleanup_free_ char *dir = str_format("%s/proposed/%s", f->dir, agent);
+	struct error err = {};
+
+	if (system(script) != 0)
+		return;
+	if (fork() == 0) {
+		if (access(dir, F_OK) == 0 && chdir(dir) == 0 && access(".git/HEAD", F_OK) == 0)
+			_exit(0);
+		if (chdir(dir) < 0 || git_setup(true, &err) < 0 ||
+		    seed_from_commit(json_string_value(json_object_get(request, "commit")),
+				     json_string_value(json_object_get(request, "url")),
+				     &err) < 0)
+			fprintf(stderr, "checkout: %s\n", error_text(&err));
+		_exit(0);
+	}
+	wait(NULL);
+}
+
+static void fake_copy_state(const struct fake *f, const json_t *request)
+{
+	_cleanup_free_ char *path =
+		str_format("%s/state-%s-of-%s", f->dir,
+			   json_string_value(json_object_get(request, "agent")),
+			   json_string_value(json_object_get(request, "from")));
+
+	(void)close(open(path, O_CREAT | O_WRONLY, 0600));
+}
+
 static void fake_export(struct fake *f, const char *agent, int fd)
 {
 	_cleanup_free_ char *dir = str_format("%s/proposed/%s", f->dir, agent);
@@ -269,7 +304,13 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 				    "memory", 0, "cpu", 0, "tasks", 0),
 			  -1);
 	} else if (strcmp(verb, "seed") == 0) {
-		fake_seed(f, request, name);
+		if (json_object_get(request, "commit"))
+			fake_checkout(f, request, name);
+		else
+			fake_seed(f, request, name);
+		fake_send(f, id, json_object(), -1);
+	} else if (strcmp(verb, "copy-state") == 0) {
+		fake_copy_state(f, request);
 		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "agent-socket") == 0) {
 		_cleanup_free_ char *path = str_format("%s/%s.sock", f->dir, name);

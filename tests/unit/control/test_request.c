@@ -187,7 +187,7 @@ static void test_promises(void **state)
 }
 
 /* Many at once for one name: one stays, and it is spawned once. */
-static void test_race(void **state)
+static void test_many_at_once(void **state)
 {
 	struct hive_unit *u = *state;
 	int fds[12];
@@ -283,7 +283,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		hive_test(test_approve),      hive_test(test_other_ends),
-		hive_test(test_promises),     hive_test(test_race),
+		hive_test(test_promises),     hive_test(test_many_at_once),
 		cmocka_unit_test(test_crash), cmocka_unit_test(test_crash_of_requests),
 	};
 
