@@ -1,5 +1,5 @@
-/* spawn, request-spawn, start, stop, restart, rebuild, destroy, pause, resume, freeze, thaw,
- * set: agents brought into a state. */
+/* spawn, request-spawn, fork, start, stop, restart, rebuild, destroy, pause, resume, freeze,
+ * thaw, set: agents brought into a state. */
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -97,6 +97,35 @@ int cmd_request_spawn(struct cli *cli, struct error *err)
 
 	if (r < 0)
 		return r;
+	json_put_str(request, "description", args_get(&cli->args, "message"));
+	r = cli_call(cli, TAKE_PTR(request), &answer, err);
+	if (r < 0 || cli_print_json(cli, answer, "proposal"))
+		return r;
+	proposal_announce(cli, json_object_get(answer, "proposal"));
+	return 0;
+}
+
+int cmd_fork(struct cli *cli, struct error *err)
+{
+	json_auto_t *request = cli_request("fork"), *answer = NULL;
+	const char *name;
+	int64_t deployed;
+	int r = args_agent(&cli->args, &name, err);
+
+	if (r == 0)
+		r = name_check(cli->args.words[1], err);
+	if (r < 0)
+		return r;
+	json_put_str(request, "name", name);
+	json_put_str(request, "to", cli->args.words[1]);
+	if (cli->args.n_words > 2) {
+		r = args_parse_number(cli->args.words[2], "a deploy", 0, &deployed, err);
+		if (r < 0)
+			return r;
+		json_object_set_new(request, "deployed", json_integer(deployed));
+	}
+	if (args_has(&cli->args, "no-state"))
+		json_object_set_new(request, "state", json_false());
 	json_put_str(request, "description", args_get(&cli->args, "message"));
 	r = cli_call(cli, TAKE_PTR(request), &answer, err);
 	if (r < 0 || cli_print_json(cli, answer, "proposal"))

@@ -52,6 +52,12 @@ static const struct option request_spawn_options[] = {
 	{},
 };
 
+static const struct option fork_options[] = {
+	OPTION("no-state", 0, NULL, "begin with an empty state"),
+	OPTION("message", 'm', "TEXT", "what the agent is for"),
+	{},
+};
+
 static const struct option wait_options[] = {NO_WAIT, {}};
 
 #define ALL OPTION("all", 0, NULL, "every agent")
@@ -232,6 +238,10 @@ static const struct command commands[] = {
 	 "A proposal like any other: an operator looks at it with diff and approves or denies "
 	 "it. The port it is shown with is kept for it. A second request for the same name "
 	 "replaces the first."},
+	{"fork", REVIEW, "AGENT NAME [K]", REST_NONE, fork_options, cmd_fork,
+	 "propose an agent made from another",
+	 "It begins with what AGENT has deployed, or had under number K, with its settings and "
+	 "a copy of what it keeps, but a port and ids of its own. An operator decides."},
 	{"cancel", REVIEW, "N", REST_NONE, NULL, cmd_cancel, "withdraw a proposal", NULL},
 	{"rollback", REVIEW, "AGENT [K]", REST_NONE, wait_options, cmd_rollback,
 	 "go back to what was deployed before, or to deployed K", NULL},
