@@ -156,6 +156,11 @@ static size_t proposal_index(const struct hive *hive, int64_t id)
 	return low;
 }
 
+size_t hive_proposals_after(const struct hive *hive, int64_t id)
+{
+	return proposal_index(hive, id + 1);
+}
+
 struct proposal *hive_find_proposal(const struct hive *hive, int64_t id)
 {
 	size_t i = proposal_index(hive, id);

@@ -164,6 +164,9 @@ bool agent_has_label(const struct agent *agent, const json_t *wanted);
 struct agent *hive_add(struct hive *hive, struct settings *settings);
 void hive_remove(struct hive *hive, struct agent *agent);
 
+/* Where those with a higher number begin in hive->proposals. */
+size_t hive_proposals_after(const struct hive *hive, int64_t id);
+
 /* Adds a proposal (taken over), keeping the order. */
 void hive_add_proposal(struct hive *hive, struct proposal *proposal);
 

@@ -184,6 +184,53 @@ static void test_all_of_an_agent(void **state)
 	hive_refused(browser_ask(b, "{'cmd':'agent_history'}"), "bad_request");
 }
 
+/* Read while it moved: the row says where to, and what is there now can be compared with what
+ * was. */
+static void test_superseded_says_by_what(void **state)
+{
+	const struct browser *b = *state;
+	json_t *answer, *now;
+
+	assert_int_equal(propose(b, "one"), 1);
+	assert_int_equal(propose(b, "two"), 2);
+	assert_int_equal(propose(b, "three"), 3);
+	answer = browser_ask(b, "{'cmd':'approve','id':1}");
+	now = json_object_get(answer, "now");
+	assert_int_equal(json_integer_value(json_object_get(now, "superseded_by")), 2);
+	assert_null(json_object_get(now, "moved"));
+	hive_refused(answer, "superseded");
+}
+
+static void test_stale_says_what_moved(void **state)
+{
+	const struct browser *b = *state;
+	char out[256];
+	json_t *answer, *now, *moved;
+
+	hive_do(deploy(b, "one"));
+	assert_int_equal(propose(b, "two"), 2);
+	/* 3 is proposed while 2 is being built */
+	touch(b->u, "hang-build");
+	hive_do(browser_ask(b, "{'cmd':'approve','id':2}"));
+	assert_int_equal(propose(b, "three"), 3);
+	answer = browser_ask(b, "{'cmd':'pending'}");
+	assert_null(json_object_get(json_array_get(json_object_get(answer, "approvals"), 0),
+				    "moved"));
+	json_decref(answer);
+	hive_crash(b->u);
+	sh(b->u, "rm hang-build; echo x", out);
+	hive_start(b->u);
+	await_state(b->u, 2, "deployed");
+	answer = browser_ask(b, "{'cmd':'approve','id':3}");
+	now = json_object_get(answer, "now");
+	moved = json_object_get(now, "moved");
+	assert_int_equal(json_integer_value(json_object_get(moved, "from")), 1);
+	assert_int_equal(json_integer_value(json_object_get(moved, "to")), 2);
+	hive_refused(answer, "stale");
+	assert_diff(browser_ask(b, "{'cmd':'diff','name':'alice','from':1,'to':2}"),
+		    "deployed/1", "two|", "");
+}
+
 /* A verdict of a browser is one of the operator whose login it is. */
 static void test_who_decided(void **state)
 {
@@ -208,8 +255,13 @@ static void test_who_decided(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_against_what_was_seen), T(test_characters_are_kept), T(test_two_states),
-		T(test_all_of_an_agent),       T(test_who_decided),
+		T(test_against_what_was_seen),
+		T(test_characters_are_kept),
+		T(test_two_states),
+		T(test_all_of_an_agent),
+		T(test_who_decided),
+		T(test_superseded_says_by_what),
+		T(test_stale_says_what_moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
