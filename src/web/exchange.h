@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-struct evconnlistener;
 struct evhttp;
 struct evhttp_request;
 struct hub;
@@ -33,14 +32,13 @@ struct web {
 	struct loop *loop;
 	struct web_config config;
 	struct evhttp *http;
-	struct evconnlistener *listeners[WEB_LISTENERS_MAX];
 	struct clients *clients;
 	struct stats *stats;
 	struct known known;
 	struct hub *hub;
 	struct stream_list streams;
 	struct recheck recheck;
-	struct timer *beat, *accept_pause;
+	struct timer *beat;
 	size_t n_calls, n_strangers, n_streams;
 };
 

@@ -92,7 +92,8 @@ static void finish(struct exchange *x, int status, struct evbuffer *body)
 	if (evhttp_request_get_command(x->req) == EVHTTP_REQ_HEAD) {
 		(void)snprintf(length, sizeof(length), "%zu", evbuffer_get_length(body));
 		reply_add(x, "Content-Length", length);
-		(void)evbuffer_drain(body, evbuffer_get_length(body)); /* evhttp would send it */
+		(void)evbuffer_drain(body,
+				     evbuffer_get_length(body)); /* evhttp would send it */
 	}
 	if (client)
 		client_answering(client);

@@ -95,26 +95,23 @@ static void on_request(struct evhttp_request *req, void *data)
 
 /* ---- accepting ---- */
 
-static void on_accept_again(void *data)
+static void on_accept_again(evutil_socket_t fd, short what, void *data)
 {
-	struct web *web = data;
-
-	web->accept_pause = NULL;
-	for (size_t i = 0; i < web->config.n_listeners; i++)
-		evconnlistener_enable(web->listeners[i]);
+	(void)fd;
+	(void)what;
+	(void)evconnlistener_enable(data);
 }
 
-/* Out of descriptors, mostly: to try again at once would be to do nothing else. */
+/* Out of descriptors, mostly: to try again at once would be to do nothing else. The data is
+ * evhttp's. */
 static void on_accept_error(struct evconnlistener *listener, void *data)
 {
-	struct web *web = data;
+	struct timeval pause = {.tv_usec = ACCEPT_PAUSE_MS * 1000};
 
-	(void)listener;
-	if (web->accept_pause)
-		return;
-	for (size_t i = 0; i < web->config.n_listeners; i++)
-		evconnlistener_disable(web->listeners[i]);
-	web->accept_pause = loop_timer(web->loop, ACCEPT_PAUSE_MS, on_accept_again, web);
+	(void)data;
+	(void)evconnlistener_disable(listener);
+	(void)event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT,
+			      on_accept_again, listener, &pause);
 }
 
 static int listen_on(struct web *web, size_t i, struct error *err)
@@ -132,7 +129,6 @@ static int listen_on(struct web *web, size_t i, struct error *err)
 	if (!listener || !evhttp_bind_listener(web->http, listener))
 		return error_set(err, EINVAL, "descriptor %d is not a listening socket", fd);
 	evconnlistener_set_error_cb(listener, on_accept_error);
-	web->listeners[i] = listener;
 	return 0;
 }
 
@@ -194,7 +190,6 @@ void web_free(struct web *web)
 {
 	if (!web)
 		return;
-	timer_cancel(web->accept_pause);
 	streams_stop(web);
 	if (web->http)
 		evhttp_free(web->http);
