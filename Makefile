@@ -180,14 +180,17 @@ $(BUILD)/helpers/%: tests/helpers/%.c $(TEST_ARCHIVES) $(BUILD)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(TEST_ARCHIVES) $(TEST_LIBS)
 
 # Checks. tests/run runs them and counts; its last line is "N passed, N failed".
-check: all $(TESTS) $(HELPERS) ## lint, unit tests and host tests (as root)
-	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run lint unit host
+check: all $(TESTS) $(HELPERS) ## lint, unit tests, host tests and HTTP tests (as root)
+	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run lint unit host web
 
 check-unit: all $(TESTS) ## unit tests alone
 	$(Q)BUILD=$(BUILD) tests/run unit
 
 check-host: all $(HELPERS) ## the real daemon in real containers, as root
 	$(Q)BUILD=$(BUILD) tests/run host
+
+check-web: all ## the dashboard's server and clients that mean it ill, as root
+	$(Q)BUILD=$(BUILD) tests/run web
 
 lint: ## layers, headers, format, shell scripts, clang's warnings
 	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run lint
@@ -289,6 +292,6 @@ help: ## this list
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all demo check check-unit check-host lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
+.PHONY: FORCE all demo check check-unit check-host check-web lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
