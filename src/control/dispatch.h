@@ -35,6 +35,7 @@ int handle_usage(struct session *session, const json_t *request, struct error *e
 
 /* New agents: handlers_spawn.c */
 int handle_spawn(struct session *session, const json_t *request, struct error *err);
+int handle_adopt(struct session *session, const json_t *request, struct error *err);
 int handle_request_spawn(struct session *session, const json_t *request, struct error *err);
 int handle_fork(struct session *session, const json_t *request, struct error *err);
 

@@ -63,6 +63,23 @@ int handle_spawn(struct session *s, const json_t *request, struct error *err)
 	return answer_for(s, op, wait, wanted.name, 0, false);
 }
 
+/* A spawn whose container is there already: nixos-container made it, by somebody's hand. */
+int handle_adopt(struct session *s, const json_t *request, struct error *err)
+{
+	struct spawn_request wanted;
+	struct op *op = NULL;
+	bool wait = false;
+	int r;
+
+	if ((r = read_wanted(request, &wanted, err)) < 0 ||
+	    (r = json_get_bool(request, "wait", false, &wait, err)) < 0)
+		return r;
+	wanted.driver = DRIVER_NIXOS_CONTAINER;
+	wanted.adopts = true;
+	r = lifecycle_spawn(s->hive, &wanted, &s->actor, &op, err);
+	return r < 0 ? r : answer_for(s, op, wait, wanted.name, 0, false);
+}
+
 /* What every request is answered with. */
 static int answer_request(struct session *s, const struct proposal *p)
 {

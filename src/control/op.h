@@ -63,6 +63,7 @@ struct op {
 
 	/* what spawn and destroy carry along */
 	bool purge, revived;
+	bool adopts;     /* a container that is not ours to destroy, should it fail */
 	bool removes;    /* the agent leaves memory when this ends, however it ends */
 	json_t *files;   /* of the template */
 	int64_t first_s; /* when the first commit was made */

@@ -29,6 +29,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void on_adopted(struct op *op);
+static void prepare(struct op *op);
 static void on_prepared(struct op *op);
 static void on_seeded(struct op *op);
 static bool is_fork(const struct op *op);
@@ -73,7 +75,13 @@ static void undo(struct op *op, const char *code)
 	error_prefix(&op->why, "cannot spawn '%s'", op->agent->settings.name);
 	joblog_line(op->log, "%s", error_text(&op->why));
 	op->r = 0;
-	op_call(op, "destroy", container_arguments(op->agent, NULL), NULL, 0, on_undone);
+	if (op->adopts)
+		op_call(op, "adopt",
+			container_arguments(op->agent, json_pack("{s:b}", "release", 1)), NULL,
+			0, on_undone);
+	else
+		op_call(op, "destroy", container_arguments(op->agent, NULL), NULL, 0,
+			on_undone);
 }
 
 /* ---- the steps ---- */
@@ -379,17 +387,34 @@ static void on_prepared(struct op *op)
 /* Nothing was made yet: a spawn that is refused for its port leaves no trace. */
 static void on_port(struct op *op)
 {
-	const struct settings *s = &op->agent->settings;
-
 	if (port_judge(op) < 0 && op->agent->unborn) {
 		op->removes = true;
 		outcome_fail(op);
 		return;
 	}
-	if (op->r < 0) {
+	if (op->r < 0)
 		undo(op, NULL);
+	else if (op->adopts)
+		op_call(op, "adopt", container_arguments(op->agent, NULL), NULL, 0, on_adopted);
+	else
+		prepare(op);
+}
+
+/* Nothing was made yet, and nothing of that container was changed. */
+static void on_adopted(struct op *op)
+{
+	if (op->r == 0) {
+		prepare(op);
 		return;
 	}
+	op->removes = true;
+	op_finish(op, op->r);
+}
+
+static void prepare(struct op *op)
+{
+	const struct settings *s = &op->agent->settings;
+
 	op_call(op, "prepare",
 		container_arguments(op->agent,
 				    json_pack("{s:s,s:I}", "role",
@@ -431,9 +456,11 @@ int lifecycle_spawn(struct hive *hive, const struct spawn_request *request,
 	struct settings settings;
 	int r = plan_agent(hive, request, &settings, err);
 
-	if (r == 0)
-		*ret = lifecycle_spawn_planned(hive, &settings, NULL, actor);
-	return r;
+	if (r < 0)
+		return r;
+	*ret = lifecycle_spawn_planned(hive, &settings, NULL, actor);
+	(*ret)->adopts = request->adopts;
+	return 0;
 }
 
 struct op *lifecycle_spawn_planned(struct hive *hive, struct settings *settings,

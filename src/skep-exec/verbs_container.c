@@ -10,6 +10,7 @@
 #include "host/freeze.h"
 #include "host/lock.h"
 #include "host/nixos.h"
+#include "host/nixos_owner.h"
 #include "host/outside.h"
 #include "host/standalone.h"
 #include "host/verbs_inside.h"
@@ -84,6 +85,9 @@ static int bring_up(struct verb_request *request, const struct container_spec *s
 	return r;
 }
 
+static int bring_down(struct verb_request *request, const char *agent, int64_t timeout_ms,
+		      struct error *err);
+
 /* 1: it runs already, exactly so. */
 static int runs_already(struct verb_request *request, const struct container_spec *spec,
 			json_t *answer, struct error *err)
@@ -96,6 +100,9 @@ static int runs_already(struct verb_request *request, const struct container_spe
 	if (r < 0 || !is_up(&state))
 		return r;
 	r = agent_read_spec(request->place, spec->agent, &old, err);
+	/* It was just adopted, and runs as somebody else wanted it. */
+	if (r == -ENOENT && spec->driver == DRIVER_NIXOS_CONTAINER)
+		return bring_down(request, spec->agent, STOP_S * SECOND, err);
 	if (r < 0)
 		return r;
 	spec_hash(hash, spec);
@@ -256,7 +263,11 @@ static int adopt_here(struct verb_request *request, json_t *answer, struct error
 	_cleanup_close_ int lock = lock_agent(request->place, agent_of(request), err);
 
 	(void)answer;
-	return lock < 0 ? lock : nixos_adopt(request->place, agent_of(request), err);
+	if (lock < 0)
+		return lock;
+	return json_is_true(json_object_get(request->arguments, "release"))
+		       ? nixos_owner_remove(request->place, agent_of(request), err)
+		       : nixos_adopt(request->place, agent_of(request), err);
 }
 
 int verb_adopt(struct verb_request *request, json_t *answer, struct error *err)

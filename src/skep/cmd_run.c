@@ -89,6 +89,23 @@ int cmd_spawn(struct cli *cli, struct error *err)
 	return 0;
 }
 
+int cmd_adopt(struct cli *cli, struct error *err)
+{
+	json_auto_t *request = cli_request("adopt"), *answer = NULL;
+	struct progress progress = {.agents = cli->args.words, .n_agents = 1};
+	const char *name;
+	int r = put_wanted(cli, request, &name, err);
+
+	if (r < 0)
+		return r;
+	r = wait_call(cli, TAKE_PTR(request), &progress, &answer, err);
+	if (r < 0 || cli_print_json(cli, answer, NULL))
+		return r;
+	cli_say(cli, waits(cli) ? "adopted %s" : "adopting %s", name);
+	cli_hint(cli, "skep show %s", name);
+	return 0;
+}
+
 int cmd_request_spawn(struct cli *cli, struct error *err)
 {
 	json_auto_t *request = cli_request("request_spawn"), *answer = NULL;

@@ -30,15 +30,22 @@ const struct option command_global_options[] = {
 	{},
 };
 
-#define SPAWN_OPTIONS                                                               \
-	OPTION("driver", 0, "DRIVER", "how its container is run"),                  \
-		OPTION("builder", 0, "BUILDER", "how a commit becomes a system"),   \
+#define WANTED_OPTIONS                                                              \
+	OPTION("builder", 0, "BUILDER", "how a commit becomes a system"),           \
 		OPTION_REPEATED("label", 0, "KEY=VALUE", "a label to group it by"), \
 		OPTION("memory-max", 0, "SIZE", "memory limit, such as 2G"),        \
 		OPTION("cpu-quota", 0, "PERCENT",                                   \
 		       "processor limit in percent of one CPU, such as 50%"),       \
 		OPTION("tasks-max", 0, "COUNT", "limit on processes and threads"),  \
 		OPTION("network", 0, "host|private", "whose network it sees")
+
+#define SPAWN_OPTIONS OPTION("driver", 0, "DRIVER", "how its container is run"), WANTED_OPTIONS
+
+static const struct option adopt_options[] = {
+	WANTED_OPTIONS,
+	NO_WAIT,
+	{},
+};
 
 static const struct option spawn_options[] = {
 	SPAWN_OPTIONS,
@@ -250,6 +257,11 @@ static const struct command commands[] = {
 	 "make a new agent and start it",
 	 "An agent that was destroyed but not purged comes back with its state and "
 	 "repositories."},
+	{"adopt", RUN, "AGENT", REST_NONE, adopt_options, cmd_adopt,
+	 "make an agent of a container that nixos-container made by hand",
+	 "Its name must be the agent's (h-AGENT). Its conf file, profile and restarts are "
+	 "skep's from then on, its root stays. Until then skep leaves it alone, and spawn is "
+	 "refused."},
 	{"start", RUN, "[AGENT...]", REST_NONE, scope_wait_options, cmd_start, "start agents",
 	 NULL},
 	{"stop", RUN, "[AGENT...]", REST_NONE, stop_options, cmd_stop, "stop agents", NULL},

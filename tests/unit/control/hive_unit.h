@@ -374,6 +374,8 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 			(void)file_remove_tree(parent, name, NULL);
 		}
 		fake_send(f, id, json_object(), -1);
+	} else if (strcmp(verb, "adopt") == 0 && fake_has(f, "no-container")) {
+		fake_send(f, id, fake_failure(ENOENT, "there is no container to adopt"), -1);
 	} else {
 		fake_send(f, id, json_object(), -1);
 	}

@@ -49,6 +49,25 @@ static void test_spawn(void **state)
 	assert_audit(u);
 }
 
+/* Adopting is a spawn that asks for the container first, and never destroys it. */
+static void test_adopt(void **state)
+{
+	struct hive_unit *u = *state;
+	char out[256];
+	json_t *answer;
+
+	sh(u, "touch no-container", out);
+	hive_refused(hive_ask(u, "{'cmd':'adopt','name':'alice','wait':true}"), "not_found");
+	hive_refused(hive_ask(u, "{'cmd':'agent','name':'alice'}"), "not_found");
+	sh(u, "rm no-container; touch fail-switch", out);
+	hive_refused(hive_ask(u, "{'cmd':'adopt','name':'alice','wait':true}"),
+		     "deploy_failed");
+	hive_do(hive_ask(u, "{'cmd':'adopt','name':'alice','wait':true}"));
+	answer = hive_must(hive_ask(u, "{'cmd':'agent','name':'alice'}"));
+	assert_string_equal(hive_text(out, answer, "agent", "driver"), "nixos-container");
+	json_decref(answer);
+}
+
 static void test_restart(void **state)
 {
 	struct hive_unit *u = *state;
@@ -277,6 +296,7 @@ int main(void)
 		hive_test(test_spawn),
 		hive_test(test_restart),
 		hive_test(test_recovery_rolls_forward),
+		hive_test(test_adopt),
 		hive_test(test_destroy_and_purge),
 		hive_test(test_scopes_and_power),
 		hive_test(test_agent_sockets),

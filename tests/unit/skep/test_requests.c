@@ -72,6 +72,12 @@ static const struct request_case cases[] = {
 	 "\"tasks_max\":\"100\",\"wait\":true}",
 	 "",
 	 0},
+	{{"adopt", "alice", "--builder", "nix", "--label", "team=red"},
+	 OK,
+	 "{\"cmd\":\"adopt\",\"name\":\"alice\",\"builder\":\"nix\","
+	 "\"labels\":{\"team\":\"red\"},\"wait\":true}",
+	 "",
+	 0},
 	{{"request-spawn", "bob", "--memory-max", "2G", "-m", "writes"},
 	 "{\"version\":1,\"ok\":true,\"id\":4,\"proposal\":{\"id\":4,\"agent\":\"bob\","
 	 "\"kind\":\"spawn\",\"title\":\"spawn bob\",\"state\":\"needs-review\"}}",
