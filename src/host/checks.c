@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "host/accounting.h"
+#include "host/checks_hive.h"
 #include "host/idmap.h"
 #include "host/spec.h"
 #include "host/nixos.h"
@@ -31,7 +32,11 @@
 	   */
 #define INOTIFY_OTHERS 20
 #define DISK_MIN_BYTES (1ULL << 30)
+#define WATCHES_PER_AGENT 256
+#define USERNS_PER_AGENT 4
+#define USERNS_OTHERS 16
 #define PIDS_PER_AGENT 1024
+#define DISK_FIX "/var/lib/skep/* tells where it went"
 #define PIDS_OTHERS 8192
 #define SYSCTL_FILE "/etc/sysctl.d/50-skep.conf"
 
@@ -80,16 +85,6 @@ static void check_kernel(json_t *checks)
 			   "Linux %s", u.release);
 }
 
-static void check_userns(json_t *checks)
-{
-	int64_t n = read_number("/proc/sys/user/max_user_namespaces");
-
-	checks_add(checks, "user-namespaces", n > 0,
-		   "set user.max_user_namespaces above 0 with sysctl; without user namespaces "
-		   "no agent is started",
-		   n < 0 ? "the kernel has no user namespaces" : "up to %" PRId64, n);
-}
-
 int checks_parse_version(const char *text)
 {
 	const char *p = strpbrk(text, "0123456789");
@@ -97,8 +92,7 @@ int checks_parse_version(const char *text)
 	return p ? atoi(p) : -1;
 }
 
-/* The first bytes a program prints; -errno when it cannot be run or fails. */
-static int run_version(const char *path, char *out, size_t size, struct error *err)
+int checks_run_version(const char *path, char *out, size_t size, struct error *err)
 {
 	_cleanup_close_ int read_end = -1, write_end = -1;
 	const char *argv[] = {path, "--version", NULL};
@@ -132,11 +126,11 @@ static int run_version(const char *path, char *out, size_t size, struct error *e
 
 static void check_nspawn(json_t *checks)
 {
-	static const char fix[] = "install the package systemd-container, version 249 or newer";
+	static const char fix[] = "apt-get install systemd-container (version 249 or newer)";
 	struct error err = {};
 	char text[256];
 
-	if (run_version(SKEP_NSPAWN, text, sizeof(text), &err) < 0)
+	if (checks_run_version(SKEP_NSPAWN, text, sizeof(text), &err) < 0)
 		checks_add(checks, "nspawn", false, fix, "%s", error_text(&err));
 	else
 		checks_add(checks, "nspawn", checks_parse_version(text) >= NSPAWN_VERSION_MIN,
@@ -151,8 +145,7 @@ static void check_image(json_t *checks)
 	bool systemd = access(needed[0], X_OK) == 0;
 	bool bus = access(needed[1], X_OK) == 0 || access(needed[2], X_OK) == 0;
 
-	checks_add(checks, "base-image", systemd && bus,
-		   "install the packages systemd and dbus",
+	checks_add(checks, "base-image", systemd && bus, "apt-get install systemd dbus",
 		   systemd && bus ? "the machine's own /usr has systemd and a bus"
 		   : systemd      ? "the machine's own /usr has no D-Bus daemon"
 				  : "the machine's own /usr has no systemd");
@@ -201,12 +194,32 @@ static int64_t count_agents(const struct place *place)
 	return n;
 }
 
+/* A container takes one, and what runs in it may take more. */
+static void check_userns(json_t *checks, const struct place *place)
+{
+	int64_t n = read_number("/proc/sys/user/max_user_namespaces");
+	int64_t needed = count_agents(place) * USERNS_PER_AGENT + USERNS_OTHERS;
+
+	checks_add(checks, "user-namespaces", n >= needed,
+		   n < 0 ? "use a kernel with CONFIG_USER_NS; without user namespaces no agent "
+			   "is started"
+			 : "sysctl -w user.max_user_namespaces=65536 now, and in " SYSCTL_FILE
+			   " for the next boot",
+		   n < 0 ? "the kernel has no user namespaces" : "up to %" PRId64, n);
+}
+
 static void check_inotify(json_t *checks, const struct place *place)
 {
 	int64_t have = read_number("/proc/sys/fs/inotify/max_user_instances");
 	int64_t agents = count_agents(place);
 	int64_t needed = agents * INOTIFY_PER_AGENT + INOTIFY_OTHERS;
+	int64_t watches = read_number("/proc/sys/fs/inotify/max_user_watches");
 
+	checks_add(checks, "inotify-watches", watches >= agents * WATCHES_PER_AGENT,
+		   "sysctl -w fs.inotify.max_user_watches=524288 now, and in " SYSCTL_FILE
+		   " for the next boot",
+		   "%" PRId64 " watches, %" PRId64 " agents need about %" PRId64, watches,
+		   agents, agents * WATCHES_PER_AGENT);
 	checks_add(checks, "inotify", have >= needed,
 		   "sysctl -w fs.inotify.max_user_instances=8192 now, and in " SYSCTL_FILE
 		   " for the next boot",
@@ -258,7 +271,7 @@ static void check_disk(json_t *checks, const struct place *place)
 	}
 	bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	checks_add(checks, "disk", bytes >= DISK_MIN_BYTES && fs.f_favail > 10000,
-		   "make room: 1 GiB and 10000 inodes at least",
+		   "make room for 1 GiB and 10000 inodes at least: du -xsh " DISK_FIX,
 		   "%.1f GiB and %ju inodes are free in '%s'", (double)bytes / (1 << 30),
 		   (uintmax_t)fs.f_favail, place->state);
 }
@@ -272,7 +285,7 @@ static void check_clock(json_t *checks)
 	bool synced = adjtimex(&state) >= 0 && !(state.status & STA_UNSYNC);
 	bool sane = stat("/proc/self/exe", &st) < 0 || clock_wall_s() + 86400 >= st.st_mtime;
 
-	checks_add(checks, "clock", sane, "set the clock (timedatectl)",
+	checks_add(checks, "clock", sane, "timedatectl set-ntp true, or date -s",
 		   sane ? "%s, %s" : "%s is before skep was installed (%s)",
 		   clock_format(now, clock_wall_s()),
 		   synced ? "synchronised" : "not synchronised");
@@ -307,7 +320,7 @@ json_t *checks_run(const struct place *place, const struct supervisor *superviso
 	json_t *checks = json_array();
 
 	check_kernel(checks);
-	check_userns(checks);
+	check_userns(checks, place);
 	check_nspawn(checks);
 	check_image(checks);
 	check_idmap(checks, place);
@@ -316,6 +329,7 @@ json_t *checks_run(const struct place *place, const struct supervisor *superviso
 	check_pids(checks, place);
 	check_disk(checks, place);
 	check_clock(checks);
+	checks_hive(checks, place, supervisor);
 	check_strangers(checks, place);
 	return checks;
 }

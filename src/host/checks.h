@@ -19,3 +19,6 @@ void checks_add(json_t *checks, const char *name, bool ok, const char *fix, cons
 
 /* The first number in a text: "systemd 252 (252.39)" is 252; -1: none. */
 int checks_parse_version(const char *text);
+
+/* The first line of `PATH --version`; -errno when it cannot be run or fails. */
+int checks_run_version(const char *path, char *out, size_t size, struct error *err);

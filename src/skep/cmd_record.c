@@ -155,6 +155,15 @@ int cmd_audit(struct cli *cli, struct error *err)
 	return 0;
 }
 
+/* A daemon that cannot be asked is the first thing that is wrong. */
+static json_t *daemon_check(const struct error *err)
+{
+	return json_pack("{s:[{s:s,s:b,s:s,s:s}]}", "checks", "name", "skepd", "ok", 0,
+			 "detail", error_text(err), "fix",
+			 err->hint[0] ? err->hint
+				      : "systemctl status skepd.service skepd.socket");
+}
+
 int cmd_doctor(struct cli *cli, struct error *err)
 {
 	static const struct table_column columns[] = {{.title = "CHECK"},
@@ -166,7 +175,9 @@ int cmd_doctor(struct cli *cli, struct error *err)
 	size_t i, n_failed = 0;
 	int r = cli_call(cli, cli_request("doctor"), &answer, err);
 
-	if (r < 0)
+	if (r < 0 && strcmp(error_code(err), "unavailable") == 0)
+		answer = daemon_check(err);
+	else if (r < 0)
 		return r;
 	checks = json_object_get(answer, "checks");
 	json_array_foreach (checks, i, check) {

@@ -572,6 +572,31 @@ says() {
 	running alice
 }
 
+# check NAME FILTER: of the machine's checks
+check() {
+	ask observe '{"what":"host"}' | jq -r ".checks[] | select(.name == \"$1\") | $2"
+}
+
+@test "the checks say what is wrong with a machine, and the command that mends it" {
+	ask observe '{"what":"host"}' | jq -e '.checks | all(.ok or (.fix | length > 10))'
+	for dir in "$STATE"/roots/*; do
+		mkdir -p "$STATE/applied/${dir##*/}"
+	done
+	equal true "$(check leftovers .ok)"
+	chmod 0777 "$STATE/roots"
+	equal false "$(check directories .ok)"
+	contains "$(check directories .fix)" "chmod 0700 $STATE/roots"
+	bash -c "$(check directories '.fix | split("; ") | map(select(test("roots"))) | join("; ")')"
+	fails grep -q "$STATE/roots" <<< "$(check directories .detail)"
+	mkdir -p "$STATE/systems/.staging-7" "$STATE/roots/ghost"
+	touch -d '2 hours ago' "$STATE/systems/.staging-7"
+	equal false "$(check leftovers .ok)"
+	contains "$(check leftovers .detail)" .staging-7
+	contains "$(check leftovers .fix)" "$STATE/roots/ghost"
+	rm -r "$STATE/systems/.staging-7" "$STATE/roots/ghost"
+	equal true "$(check leftovers .ok)"
+}
+
 @test "destroy takes the container and keeps the agent's own; purge takes all" {
 	running alice
 	install -d -m 700 -o $MANAGER_BASE -g $MANAGER_BASE "$STATE/proposed/alice"
