@@ -7,6 +7,7 @@
 #include "control/ledger.h"
 #include "control/lifecycle.h"
 #include "control/meta.h"
+#include "control/op.h"
 #include "control/owed.h"
 #include "control/request.h"
 #include "git/refs.h"
@@ -259,6 +260,47 @@ struct resume {
 	void (*fn)(struct hive *hive, const struct error *err);
 };
 
+/* Operators may have been quicker with one or the other. */
+static void resume_others(struct hive *hive)
+{
+	for (size_t i = 0; i < hive->n_agents; i++) {
+		struct agent *agent = hive->agents[i];
+
+		if (!name_is_manager(agent->settings.name) && !agent->ops && !agent->dying &&
+		    !agent->unborn)
+			owed_resume(agent);
+	}
+}
+
+static void on_manager_up(struct op *op, void *data)
+{
+	struct hive *hive = data;
+
+	if (!hive->stopping && op->r != -EPIPE)
+		resume_others(hive);
+}
+
+/* A cold start brings the manager up before the agents it leads; whether it came up or not,
+ * they follow. */
+static void resume_agents(struct hive *hive)
+{
+	struct agent *manager = NULL;
+	bool cold;
+
+	for (size_t i = 0; i < hive->n_agents; i++) {
+		lifecycle_open_socket(hive, hive->agents[i]);
+		if (name_is_manager(hive->agents[i]->settings.name))
+			manager = hive->agents[i];
+	}
+	cold = manager && strcmp(manager->state, "running") != 0;
+	if (manager)
+		owed_resume(manager);
+	if (cold && manager->ops)
+		op_wait(manager->ops, on_manager_up, hive);
+	else
+		resume_others(hive);
+}
+
 static void on_inspected(const json_t *answer, int *fds, size_t n_fds, const struct error *err,
 			 void *data)
 {
@@ -269,12 +311,10 @@ static void on_inspected(const json_t *answer, int *fds, size_t n_fds, const str
 	(void)n_fds;
 	if (answer)
 		container_seen_all(hive, answer);
-	for (size_t i = 0; answer && i < hive->n_agents; i++) {
-		lifecycle_open_socket(hive, hive->agents[i]);
-		owed_resume(hive->agents[i]);
-	}
-	if (answer)
+	if (answer) {
+		resume_agents(hive);
 		request_resume(hive);
+	}
 	resume->fn(hive, answer ? NULL : err);
 	free(resume);
 }

@@ -5,6 +5,7 @@
  * is the error; "fail-switch" once), "hang-VERB" (no answer until it is cancelled),
  * "slow-VERB", "bad-system" (the id of a system whose unit fails), "no-units" (nobody can say
  * which do), "dead-AGENT" (its container has ended), "listener-PORT" (who holds a port).
+ * The names of what was started are added to the file "starts".
  * The file "clock" says how many seconds the hive's clock is ahead.
  */
 #pragma once
@@ -343,6 +344,11 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "start") == 0 || strcmp(verb, "switch") == 0) {
 		bool fails = fake_has(f, "fail-switch");
+		_cleanup_free_ char *starts = str_format("%s/starts", f->dir);
+		FILE *list = fopen(starts, "ae");
+
+		fprintf(list, "%s\n", name);
+		(void)fclose(list);
 
 		a->running = !fails;
 		snprintf(a->system, sizeof(a->system), "%s",

@@ -55,6 +55,26 @@ static void test_start_fails(void **state)
 	await_agent(u, "alice", "stopped");
 }
 
+/* After a cold start the manager is up before the others begin. */
+static void test_manager_first(void **state)
+{
+	struct hive_unit *u = *state;
+	char out[256];
+
+	spawn(u, "hm1nd");
+	spawn(u, "alice");
+	spawn(u, "zoe");
+	hive_crash(u);
+	sh(u, "rm starts", out);
+	hive_start(u);
+	await_agent(u, "alice", "running");
+	await_agent(u, "zoe", "running");
+	sh(u, "head -n 1 starts", out);
+	assert_string_equal(out, "hm1nd");
+	sh(u, "sort starts | uniq | wc -l", out);
+	assert_string_equal(out, "3");
+}
+
 static void test_resync(void **state)
 {
 	struct hive_unit *u = *state;
@@ -185,10 +205,11 @@ static void test_destroy_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		hive_test(test_container_ends),        hive_test(test_container_ends_meanwhile),
-		hive_test(test_start_fails),           hive_test(test_resync),
-		hive_test(test_units_unknown),         hive_test(test_record_blocked),
-		hive_test(test_begun_on_another_base), hive_test(test_destroy_fails),
+		hive_test(test_container_ends), hive_test(test_container_ends_meanwhile),
+		hive_test(test_manager_first),  hive_test(test_start_fails),
+		hive_test(test_resync),         hive_test(test_units_unknown),
+		hive_test(test_record_blocked), hive_test(test_begun_on_another_base),
+		hive_test(test_destroy_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
