@@ -113,10 +113,13 @@ static void take_text(char *field, size_t size, const json_t *entry, const char 
 }
 
 /* Another run of the container than the one seen before, or none any more. */
-static void begin_run(struct agent *agent, int64_t leader)
+static void begin_run(struct agent *agent, int64_t leader, const json_t *entry)
 {
+	int64_t up_ms = json_integer_value(json_object_get(entry, "since_ms"));
+
 	agent->leader = leader;
 	agent->up_since_ms = leader > 0 ? clock_boot_ms() : agent->up_since_ms;
+	agent->up_since = leader > 0 ? agent->hive->wall_s() - up_ms / 1000 : 0;
 	/* what the agent said of itself was about the run before */
 	free(agent->status_text);
 	agent->status_text = NULL;
@@ -133,7 +136,7 @@ void container_seen(struct hive *hive, struct agent *agent, const json_t *entry)
 	if (!json_is_string(json_object_get(entry, "state")))
 		return;
 	if (leader != agent->leader)
-		begin_run(agent, leader);
+		begin_run(agent, leader, entry);
 	agent->frozen = json_is_true(json_object_get(entry, "frozen"));
 	take_text(agent->state, sizeof(agent->state), entry, "state");
 	take_text(agent->system, sizeof(agent->system), entry, "system");

@@ -291,6 +291,9 @@ static void on_read_back(struct op *op)
 		roll_back(op);
 		return;
 	}
+	/* the operator's word counts more than the agent's; it was checked when it was said */
+	if (op->agent->settings.probe)
+		(void)probe_lay_over(&manifest.probe, op->agent->settings.probe, NULL);
 	op->probe = probe_start(op->hive, op->agent, &manifest.probe, op->baseline, op->log,
 				on_probed, op);
 	manifest_release(&manifest);

@@ -139,6 +139,21 @@ int handle_urls(struct session *s, const json_t *request, struct error *err)
 
 /* ---- one agent ---- */
 
+/* The probe of the next deploy of what is deployed: the agent's, with the operator's word over
+ * it. */
+static void put_probe(struct hive *hive, const struct agent *agent, json_t *row)
+{
+	const struct settings *set = &agent->settings;
+	struct manifest manifest;
+
+	if (container_manifest(hive, (struct agent *)agent, set->revision, &manifest, NULL) < 0)
+		return;
+	if (set->probe)
+		(void)probe_lay_over(&manifest.probe, set->probe, NULL);
+	json_object_set_new(row, "probe", probe_to_json(&manifest.probe));
+	manifest_release(&manifest);
+}
+
 static void put_settings(const struct session *s, const struct agent *agent, json_t *row)
 {
 	const struct settings *set = &agent->settings;
@@ -164,6 +179,8 @@ static void put_settings(const struct session *s, const struct agent *agent, jso
 	json_object_set_new(row, "labels", json_deep_copy(set->labels));
 	json_object_set_new(row, "deployed", json_integer(set->deployed));
 	json_object_set_new(row, "commit", json_string(set->revision));
+	json_object_set_new(row, "settings", settings_to_text(set));
+	put_probe(s->hive, agent, row);
 	if (!s->agent[0])
 		json_object_set_new(row, "proposed_path", json_string(proposed));
 }

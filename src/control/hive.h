@@ -59,6 +59,7 @@ struct agent {
 	int64_t downtime_ms; /* of the last switch; −1 unknown */
 	char *last_row;      /* the row subscribers saw last */
 	int64_t up_since_ms; /* boot milliseconds; 0: not seen running */
+	int64_t up_since;    /* the same for people: wall seconds, fixed for a run */
 	unsigned attempts;   /* in a row to do what is owed, for the pauses between them */
 	struct timer *owed_timer;
 

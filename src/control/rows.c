@@ -1,14 +1,29 @@
 #include "control/rows.h"
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "wire/view.h"
 
 #include <string.h>
 
 #define DAY_S 86400
 
+/*
+ * The agent's own web page, on its port. Never by the dashboard's own address: a browser sends
+ * a host's cookies to all of its ports (RFC 6265, 8.5).
+ */
+static char *page_of(const struct hive *hive, const struct settings *settings)
+{
+	if (settings->private_network || settings->port == 0 ||
+	    strcmp(hive->config->domain, "127.0.0.1") == 0)
+		return NULL;
+	return str_format("http://%s:%u/", hive->config->domain, (unsigned)settings->port);
+}
+
 json_t *row_agent(const struct hive *hive, const struct agent *agent)
 {
 	const struct proposal *open = hive_open_proposal(hive, agent->settings.name);
+	_cleanup_free_ char *url = page_of(hive, &agent->settings);
 	struct agent_facts facts = {
 		.running = strcmp(agent->state, "running") == 0,
 		.failed = strcmp(agent->state, "failed") == 0,
@@ -19,6 +34,8 @@ json_t *row_agent(const struct hive *hive, const struct agent *agent)
 		.status_set_at = agent->status_set_at,
 		.open_proposal = open ? open->id : 0,
 		.downtime_ms = agent->downtime_ms,
+		.up_since = agent->up_since,
+		.url = url,
 	};
 
 	return view_agent(&agent->settings, &facts);

@@ -214,6 +214,43 @@ static int parse_probe(json_t *object, struct probe *probe, struct error *err)
 	return command ? parse_argv(command, &probe->argv, err) : 0;
 }
 
+int probe_lay_over(struct probe *probe, const json_t *object, struct error *err)
+{
+	static const char *const times[] = {"grace", "soak", NULL};
+	struct probe wanted = {.grace_ms = probe->grace_ms, .soak_ms = probe->soak_ms};
+	int r;
+
+	if (!json_object_get(object, "kind")) {
+		if ((r = json_only_keys(object, times, "'probe' without a kind", err)) < 0 ||
+		    (r = parse_time(object, "grace", &probe->grace_ms, err)) < 0)
+			return r;
+		return parse_time(object, "soak", &probe->soak_ms, err);
+	}
+	r = parse_probe((json_t *)object, &wanted, err);
+	if (r < 0)
+		return r;
+	free_strings(probe->argv);
+	*probe = wanted;
+	return 0;
+}
+
+json_t *probe_to_json(const struct probe *probe)
+{
+	json_t *object = json_pack("{s:s}", "kind", probe_kind_name(probe->kind)), *words;
+
+	if (probe->kind == PROBE_TCP && probe->port > 0)
+		json_object_set_new(object, "port", json_integer(probe->port));
+	if (probe->kind == PROBE_COMMAND) {
+		words = json_array();
+		for (char **word = probe->argv; word && *word; word++)
+			json_array_append_new(words, json_string(*word));
+		json_object_set_new(object, "command", words);
+	}
+	json_object_set_new(object, "grace", json_integer(probe->grace_ms / 1000));
+	json_object_set_new(object, "soak", json_integer(probe->soak_ms / 1000));
+	return object;
+}
+
 static int parse_description(const json_t *object, char **ret, struct error *err)
 {
 	const char *text = NULL;

@@ -49,5 +49,14 @@ int manifest_parse(const char *data, size_t size, struct manifest *ret, struct e
 void manifest_init(struct manifest *manifest);
 void manifest_release(struct manifest *manifest);
 
+/*
+ * Lays an object like agent.json's "probe" over a probe; what it does not name stays. -EINVAL
+ * naming the key.
+ */
+int probe_lay_over(struct probe *probe, const json_t *object, struct error *err);
+
+/* The same object of a probe, complete. The caller owns it. */
+json_t *probe_to_json(const struct probe *probe);
+
 /* "none", "command", "tcp", "default" */
 const char *probe_kind_name(enum probe_kind kind);

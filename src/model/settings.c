@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "model/probe_setting.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ void settings_init(struct settings *s, const char *name)
 void settings_release(struct settings *s)
 {
 	json_decref(s->labels);
+	json_decref(s->probe);
 	*s = (struct settings){};
 }
 
@@ -29,6 +31,7 @@ void settings_copy(struct settings *to, const struct settings *from)
 {
 	*to = *from;
 	to->labels = json_deep_copy(from->labels);
+	to->probe = from->probe ? json_deep_copy(from->probe) : NULL;
 }
 
 int settings_check_builder(const char *builder, struct error *err)
@@ -103,9 +106,9 @@ int settings_from_json(const char *name, const json_t *object, struct settings *
 	static const char *const keys[] = {"role",     "driver",  "builder", "port",
 					   "uid_base", "network", "limits",  "labels",
 					   "parent",   "desired", "paused",  "deployed",
-					   "revision", NULL};
+					   "revision", "probe",   NULL};
 	const char *driver = NULL, *builder = NULL, *parent = NULL, *revision = NULL;
-	json_t *limits = NULL, *labels = NULL;
+	json_t *limits = NULL, *labels = NULL, *probe = NULL;
 	struct settings s;
 	int64_t port = 0, uid_base = 0;
 	int r;
@@ -133,7 +136,9 @@ int settings_from_json(const char *name, const json_t *object, struct settings *
 	    (r = read_power(object, &s, err)) < 0 ||
 	    (parent && (r = name_check(parent, err)) < 0) ||
 	    (limits && (r = limits_from_json(limits, &s.limits, err)) < 0) ||
-	    (labels && (r = read_labels(labels, &s, err)) < 0)) {
+	    (labels && (r = read_labels(labels, &s, err)) < 0) ||
+	    (r = json_get_object(object, "probe", false, &probe, err)) < 0 ||
+	    (probe && (r = probe_setting_check(probe, err)) < 0)) {
 		settings_release(&s);
 		return r;
 	}
@@ -141,6 +146,7 @@ int settings_from_json(const char *name, const json_t *object, struct settings *
 		settings_release(&s);
 		return error_set(err, EINVAL, "'revision' must be 40 hexadecimal digits");
 	}
+	s.probe = probe ? json_deep_copy(probe) : NULL;
 	s.port = (uint16_t)port;
 	s.uid_base = (uid_t)uid_base;
 	snprintf(s.parent, sizeof(s.parent), "%s", parent ? parent : "");
@@ -166,6 +172,8 @@ json_t *settings_to_json(const struct settings *s)
 	json_decref(limits);
 	if (json_object_size(s->labels) > 0)
 		json_object_set_new(o, "labels", json_deep_copy(s->labels));
+	if (s->probe)
+		json_object_set_new(o, "probe", json_deep_copy(s->probe));
 	if (s->parent[0])
 		json_object_set_new(o, "parent", json_string(s->parent));
 	json_object_set_new(o, "desired", json_string(s->running ? "running" : "stopped"));
@@ -207,8 +215,11 @@ int settings_change(struct settings *s, const char *key, const char *value, bool
 		    struct error *err)
 {
 	char *shown_key, *shown_value;
+	int r = probe_setting_change(&s->probe, key, value, err);
 
 	*ret_restart = false;
+	if (r != -ENOKEY)
+		return r;
 	if (strncmp(key, "label.", 6) == 0)
 		return change_label(s, key + 6, value, err);
 	if (strcmp(key, "memory_max") == 0)
@@ -220,8 +231,7 @@ int settings_change(struct settings *s, const char *key, const char *value, bool
 	if (strcmp(key, "tasks_max") == 0)
 		return change_limit(key, value, &s->limits.tasks_max, limit_parse_tasks, err);
 	if (strcmp(key, "parent") == 0) {
-		int r = value[0] ? name_check(value, err) : 0;
-
+		r = value[0] ? name_check(value, err) : 0;
 		if (r == 0)
 			snprintf(s->parent, sizeof(s->parent), "%s", value);
 		return r;
@@ -242,9 +252,31 @@ int settings_change(struct settings *s, const char *key, const char *value, bool
 	else
 		error_set(err, EINVAL,
 			  "there is no setting '%s'; there are: memory_max cpu_quota tasks_max "
-			  "network parent label.KEY",
+			  "network parent probe probe.grace probe.soak label.KEY",
 			  shown_key);
 	free(shown_key);
 	free(shown_value);
 	return -EINVAL;
+}
+
+json_t *settings_to_text(const struct settings *s)
+{
+	json_t *texts = limits_to_json(&s->limits), *value;
+	json_int_t tasks = json_integer_value(json_object_get(texts, "tasks_max"));
+	const char *key;
+
+	if (tasks > 0)
+		json_object_set_new(texts, "tasks_max", json_sprintf("%lld", (long long)tasks));
+	json_object_set_new(texts, "network",
+			    json_string(s->private_network ? "private" : "host"));
+	if (s->parent[0])
+		json_object_set_new(texts, "parent", json_string(s->parent));
+	probe_setting_to_text(s->probe, texts);
+	json_object_foreach (s->labels, key, value) {
+		char name[LABEL_MAX_BYTES + 8];
+
+		snprintf(name, sizeof(name), "label.%s", key);
+		json_object_set(texts, name, value);
+	}
+	return texts;
 }

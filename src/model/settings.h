@@ -26,6 +26,7 @@ struct settings {
 	bool paused;
 	struct limits limits; /* LIMIT_UNSET where the operator did not say */
 	json_t *labels;       /* object of strings, owned */
+	json_t *probe;    /* what is set of it (model/probe_setting.h), owned; NULL: nothing */
 	int64_t deployed; /* highest deployed/N the meta log has seen; −1 before the first */
 	char revision[OID_HEX_SIZE];
 };
@@ -45,11 +46,16 @@ json_t *settings_to_json(const struct settings *settings);
 
 /*
  * Changes one setting from text: memory_max, cpu_quota, tasks_max ("" = back to the default),
- * network (host|private), parent ("" = root), label.KEY ("" removes it). *ret_restart is set
+ * network (host|private), parent ("" = root), label.KEY ("" removes it), probe, probe.grace,
+ * probe.soak. *ret_restart is set
  * when a running container must be restarted for it. -EINVAL naming key and value.
  */
 int settings_change(struct settings *settings, const char *key, const char *value,
 		    bool *ret_restart, struct error *err);
+
+/* Every setting that is set, as settings_change() takes it:
+ * {"memory_max":"2G","label.team":"red"}. The caller owns it. */
+json_t *settings_to_text(const struct settings *settings);
 
 /* Checks KEY and VALUE of a label: [a-z0-9._-]{1,63} each, value may be empty only to remove.
  */

@@ -282,6 +282,8 @@ static const struct command commands[] = {
 	{"set", RUN, "[AGENT] [key=value...]", REST_NONE, scope_options, cmd_set,
 	 "change an agent's settings",
 	 "Keys: memory_max (2G), cpu_quota (50%), tasks_max (4096), network (host or private), "
+	 "probe (none, default, tcp:PORT or command:WORDS), probe.grace and probe.soak "
+	 "(seconds), "
 	 "parent, label.KEY; an "
 	 "empty value removes the setting. Limits change while the agent runs; another network "
 	 "restarts it."},

@@ -39,6 +39,8 @@ json_t *view_agent(const struct settings *s, const struct agent_facts *f)
 		put_time(o, "status_set_at", f->status_set_at);
 	}
 	json_put_str(o, "url", f->url);
+	if (f->running)
+		put_time(o, "up_since", f->up_since);
 	if (json_object_size(s->labels) > 0)
 		json_object_set_new(o, "labels", json_deep_copy(s->labels));
 	json_object_set_new(o, "state", json_string(f->state));

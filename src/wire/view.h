@@ -19,6 +19,7 @@ struct agent_facts {
 	int64_t open_proposal; /* its undecided proposal; 0: none */
 	const char *url;       /* NULL: none */
 	int64_t downtime_ms;   /* of the last switch; −1: unknown */
+	int64_t up_since;      /* wall seconds; 0: not running, or not known */
 };
 
 /* One agent row (`agent_status`), keys in the protocol's order. The caller owns it. */

@@ -35,6 +35,52 @@ static void test_limits_not_applied(void **state)
 	hive_do(hive_ask(u, "{'cmd':'set','name':'alice','settings':{'memory_max':'1G'}}"));
 }
 
+/* The operator's word on the probe holds from the next deploy on, over the agent's own. */
+static void test_probe(void **state)
+{
+	struct hive_unit *u = *state;
+	char commit[256];
+	json_t *answer, *row;
+
+	spawn(u, "alice");
+	answer =
+		hive_must(hive_ask(u, "{'cmd':'set','name':'alice','settings':{'probe':'tcp:9',"
+				      "'probe.grace':'0','probe.soak':'0'}}"));
+	row = json_object_get(answer, "agent");
+	assert_string_equal(json_string_value(
+				    json_object_get(json_object_get(row, "probe"), "kind")),
+			    "tcp");
+	assert_string_equal(json_string_value(
+				    json_object_get(json_object_get(row, "settings"), "probe")),
+			    "tcp:9");
+	json_decref(answer);
+	change(u, "alice", "one", commit);
+	(void)submit(u, "alice", commit);
+	answer = hive_ask(u, "{'cmd':'approve','id':1,'wait':true}");
+	assert_non_null(strstr(json_string_value(json_object_get(answer, "error")),
+			       "nothing answers on port 9"));
+	hive_refused(answer, "deploy_failed");
+	hive_do(hive_ask(u, "{'cmd':'set','name':'alice','settings':{'probe':'none'}}"));
+	change(u, "alice", "two", commit);
+	(void)submit(u, "alice", commit);
+	hive_do(hive_ask(u, "{'cmd':'approve','id':2,'wait':true}"));
+	hive_refused(hive_ask(u, "{'cmd':'set','name':'alice','settings':{'probe':'magic'}}"),
+		     "bad_request");
+	/* it is part of the record */
+	hive_crash(u);
+	hive_start(u);
+	await_agent(u, "alice", "running");
+	answer = hive_must(hive_ask(u, "{'cmd':'agent','name':'alice'}"));
+	row = json_object_get(answer, "agent");
+	assert_string_equal(json_string_value(
+				    json_object_get(json_object_get(row, "settings"), "probe")),
+			    "none");
+	assert_non_null(json_object_get(row, "up_since"));
+	assert_string_equal(json_string_value(json_object_get(row, "url")),
+			    "http://localhost:8879/");
+	json_decref(answer);
+}
+
 static void test_pause(void **state)
 {
 	struct hive_unit *u = *state;
@@ -164,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		hive_test(test_limits_not_applied),
 		hive_test(test_pause),
+		hive_test(test_probe),
 		hive_test(test_port_taken),
 		hive_test(test_line_is_full),
 		hive_test(test_scope_is_a_set),
