@@ -88,6 +88,7 @@ $(BUILD)/npm/$(2)/node_modules/.package-lock.json: $(1)/package.json $(1)/packag
 endef
 $(eval $(call npm_packages,share/dashboard,dashboard))
 $(eval $(call npm_packages,tests/browser,browser))
+$(eval $(call npm_packages,tests/web,web))
 
 $(BUILD)/dashboard/manifest.json: $(wildcard share/dashboard/*) $(BUILD)/npm/dashboard/node_modules/.package-lock.json
 	$(call say,PAGES,$(@D))
@@ -189,7 +190,9 @@ check-unit: all $(TESTS) ## unit tests alone
 check-host: all $(HELPERS) ## the real daemon in real containers, as root
 	$(Q)BUILD=$(BUILD) tests/run host
 
-check-web: all ## the dashboard's server and clients that mean it ill, as root
+# What the HTTP tests check answers with, and hold the table of routes to.
+check check-web: $(BUILD)/npm/web/node_modules/.package-lock.json
+check-web: all $(BUILD)/helpers/routes ## the dashboard's server and clients that mean it ill, as root
 	$(Q)BUILD=$(BUILD) tests/run web
 
 lint: ## layers, headers, format, shell scripts, clang's warnings

@@ -32,6 +32,9 @@ static const struct route_param page[] = {{"before", "before", PARAM_INT},
 					  {}};
 static const struct route_param limit[] = {{"limit", "limit", PARAM_INT}, {}};
 static const struct route_param against[] = {{"against", "against", PARAM_NUMBER}, {}};
+static const struct route_param from_to[] = {{"from", "from", PARAM_NUMBER},
+					     {"to", "to", PARAM_NUMBER},
+					     {}};
 static const struct route_param events[] = {{"since", "since", PARAM_INT}, {}};
 static const struct route_param verbose[] = {{"verbose", "verbose", PARAM_FLAG}, {}};
 
@@ -79,6 +82,8 @@ static const struct route routes[] = {
 	POST(A "/agents", "spawn", NULL),
 	GET(AGENT, "agent", "name", NULL),
 	GET(AGENT "/history", "history", "name", limit),
+	GET(AGENT "/record", "agent_history", "name", page),
+	GET(AGENT "/diff", "diff", "name", from_to),
 	OTHER("GET", AGENT "/log", ROUTE_LOG, "logs", "name", agent_log),
 	POST(AGENT "/start", "start", "scope"),
 	POST(AGENT "/stop", "stop", "scope"),
@@ -86,6 +91,8 @@ static const struct route routes[] = {
 	POST(AGENT "/rebuild", "rebuild", "name"),
 	POST_FIXED(AGENT "/pause", "set_paused", "name", "{\"paused\":true}"),
 	POST_FIXED(AGENT "/resume", "set_paused", "name", "{\"paused\":false}"),
+	POST(AGENT "/freeze", "freeze", "name"),
+	POST(AGENT "/thaw", "thaw", "name"),
 	POST(AGENT "/rollback", "rollback", "name"),
 	POST(AGENT "/settings", "set", "name"),
 	POST(AGENT "/destroy", "destroy", "name"),

@@ -27,7 +27,7 @@ export const until = async (what, fn, seconds = 20) => {
 };
 
 /** A port nobody has now, and none that the kernel gives to whoever connects somewhere. */
-const free_port = () => new Promise((done) => {
+export const free_port = () => new Promise((done) => {
 	const port = 20000 + Math.floor(Math.random() * 10000);
 	const server = net.createServer().listen(port, '127.0.0.1', () => server.close(() => done(port)));
 	server.on('error', () => done(free_port()));
