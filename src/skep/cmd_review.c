@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "model/names.h"
 #include "model/oid.h"
 #include "skep/diff_text.h"
 #include "skep/handlers.h"
@@ -129,48 +130,85 @@ static void hint_verdict(struct cli *cli, const json_t *row)
 	cli_hint(cli, "deny with: skep deny %lld -m NOTE", (long long)field_int(row, "id"));
 }
 
-static int put_against(json_t *request, const char *against, struct error *err)
+/* One end of a comparison: a number, or one of the words that option takes. */
+static int put_end(json_t *request, const struct args *args, const char *option, bool seen,
+		   struct error *err)
 {
+	const char *text = args_get(args, option);
+	_cleanup_free_ char *what = str_format("a deploy; --%s takes that or 'deployed'%s",
+					       option, seen ? " or 'seen'" : "");
 	int64_t number;
 	int r;
 
-	if (!against)
+	if (!text)
 		return 0;
-	if (strcmp(against, "deployed") == 0) {
-		json_put_str(request, "against", against);
+	if (strcmp(text, "deployed") == 0 || (seen && strcmp(text, "seen") == 0)) {
+		json_put_str(request, option, text);
 		return 0;
 	}
-	r = args_parse_number(against, "a deploy; --against takes that or 'deployed'", 0,
-			      &number, err);
+	r = args_parse_number(text, what, 0, &number, err);
 	if (r == 0)
-		json_object_set_new(request, "against", json_integer(number));
+		json_object_set_new(request, option, json_integer(number));
 	return r;
+}
+
+/* A proposal by its number, or two states of an agent. */
+static int put_what(struct cli *cli, json_t *request, struct error *err)
+{
+	const struct args *args = &cli->args;
+	const char *word = args->words[0];
+	int64_t id;
+	int r;
+
+	if (word[0] >= 'a' && word[0] <= 'z') {
+		if (args_get(args, "against") ||
+		    (!args_get(args, "from") && !args_get(args, "to")))
+			return error_set(err, EINVAL,
+					 "an agent is compared with --from or --to, a proposal "
+					 "with --against");
+		if ((r = name_check(word, err)) < 0)
+			return r;
+		json_put_str(request, "name", word);
+		r = put_end(request, args, "from", false, err);
+		return r < 0 ? r : put_end(request, args, "to", false, err);
+	}
+	if (args_get(args, "from") || args_get(args, "to"))
+		return error_set(err, EINVAL, "--from and --to are for an agent's deploys");
+	if ((r = proposal_number(cli, &id, err)) < 0 ||
+	    (r = put_end(request, args, "against", true, err)) < 0)
+		return r;
+	json_object_set_new(request, "id", json_integer(id));
+	return 0;
+}
+
+static void print_end(struct out *out, const char *label, const json_t *end)
+{
+	field_print(out, label, STYLE_PLAIN, "%s%s%s", field_str(end, "label"),
+		    field_str(end, "commit")[0] ? ", commit " : "", field_str(end, "commit"));
 }
 
 int cmd_diff(struct cli *cli, struct error *err)
 {
 	json_auto_t *request = cli_request("diff"), *answer = NULL;
-	const json_t *diff, *row, *against;
+	const json_t *diff, *row;
 	struct out *out = &cli->out;
-	int64_t id;
-	int r = proposal_number(cli, &id, err);
+	bool states;
+	int r = put_what(cli, request, err);
 
-	if (r == 0)
-		r = put_against(request, args_get(&cli->args, "against"), err);
 	if (r < 0)
 		return r;
-	json_object_set_new(request, "id", json_integer(id));
+	states = json_object_get(request, "name") != NULL;
 	r = cli_call(cli, TAKE_PTR(request), &answer, err);
 	if (r < 0 || cli_print_json(cli, answer, "diff"))
 		return r;
 	diff = json_object_get(answer, "diff");
 	row = json_object_get(diff, "proposal");
 	row = row ? row : diff;
-	against = json_object_get(diff, "against");
-	print_proposal(out, row);
-	field_print(out, "against", STYLE_PLAIN, "%s%s%s", field_str(against, "label"),
-		    field_str(against, "commit")[0] ? ", commit " : "",
-		    field_str(against, "commit"));
+	if (states)
+		print_end(out, "to", json_object_get(diff, "to"));
+	else
+		print_proposal(out, row);
+	print_end(out, states ? "from" : "against", json_object_get(diff, "against"));
 	if (field_bool(diff, "base_moved"))
 		out_line(out, STYLE_BAD,
 			 proposal_is_of_commit(row)
@@ -185,7 +223,7 @@ int cmd_diff(struct cli *cli, struct error *err)
 	else
 		diff_print(out, diff);
 	r = cli_finish_page(cli, err);
-	if (r == 0)
+	if (r == 0 && !states)
 		hint_verdict(cli, row);
 	return r;
 }

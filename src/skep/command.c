@@ -117,8 +117,11 @@ static const struct option proposals_options[] = {
 };
 
 static const struct option diff_options[] = {
-	OPTION("against", 0, "deployed|K",
-	       "what to compare with: what runs now, or the deployed number K"),
+	OPTION("against", 0, "deployed|seen|K",
+	       "what to compare a proposal with: what runs now, what you looked at last in a "
+	       "browser, or the number K"),
+	OPTION("from", 0, "deployed|K", "an agent's deploy K instead of what runs now"),
+	OPTION("to", 0, "deployed|K", "the same for the other end of the comparison"),
 	OPTION("stat", 0, NULL, "only the files and how much changed in each"),
 	{},
 };
@@ -226,8 +229,10 @@ static const struct command commands[] = {
 	 "States: submitted needs-review approved building deploying deployed failed denied "
 	 "stale superseded cancelled; "
 	 "also pending (waiting for a verdict) and all."},
-	{"diff", REVIEW, "N", REST_NONE, diff_options, cmd_diff, "show what a proposal changes",
-	 NULL},
+	{"diff", REVIEW, "N|AGENT", REST_NONE, diff_options, cmd_diff,
+	 "show what a proposal changes",
+	 "With an agent, --from and --to compare two of its deploys: `skep diff alice --to 3` "
+	 "shows what going back to deployed/3 would change."},
 	{"approve", REVIEW, "N", REST_NONE, approve_options, cmd_approve,
 	 "approve a proposal and deploy it",
 	 "The approval names the commit, tree, base and flags that were looked at; when "

@@ -199,7 +199,7 @@ static void test_complete(void **state)
 		{{"approve", "3", "--ack", "lfs"},
 		 "lfs-pointer\tthe content of a file is not in the commit\n"},
 		{{"proposals", "--state", "fa"}, "failed\n"},
-		{{"diff", "3", "--against", ""}, "deployed\n"},
+		{{"diff", "3", "--against", ""}, "deployed\nseen\n"},
 		{{"audit", ""}, "verify\n"},
 		{{"stop", "--label", ""}, "team=red\n"},
 		{{"top", "--sort", "m"}, "memory\n"},
