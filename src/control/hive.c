@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "control/metering.h"
+#include "control/tidy.h"
 #include "host/spec.h"
 
 #include <errno.h>
@@ -55,6 +56,7 @@ void hive_free(struct hive *hive)
 	for (size_t i = 0; i < hive->n_proposals; i++)
 		proposal_free(hive->proposals[i]);
 	metering_free(hive->metering);
+	tidying_free(hive->tidying);
 	timer_cancel(hive->expiry);
 	json_decref(hive->limits_enforced);
 	free(hive->agents);

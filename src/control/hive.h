@@ -26,6 +26,7 @@ struct session;
 struct submission;
 struct events;
 struct metering;
+struct tidying;
 struct usage_series;
 
 /* How often something was done within the running hour. */
@@ -135,6 +136,7 @@ struct hive {
 	struct events *events;
 	struct metering *metering; /* NULL: nobody watches */
 	struct timer *expiry;
+	struct tidying *tidying;
 
 	char mode[16]; /* "systemd" or "standalone", as skep-exec says */
 	json_t *limits_enforced;

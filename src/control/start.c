@@ -13,6 +13,7 @@
 #include "control/seen.h"
 #include "control/server.h"
 #include "control/submit.h"
+#include "control/tidy.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -44,6 +45,7 @@ int start_load(struct hive *hive, struct error *err)
 	    (r = recover_load(hive, err)) < 0)
 		return r;
 	on_expiry(hive);
+	tidy_begin(hive);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #define RESULT_MAX (64 << 20)
+#define REPACK_TIMEOUT_MS 600000
 #define DIFF_TIMEOUT_MS 30000
 #define READER_FD 3
 
@@ -167,4 +168,13 @@ void worker_diff(struct hive *hive, bool keep, const char *dir, const char *old,
 
 	w->export_ended = true;
 	start_child(w, argv, NULL, 0, DIFF_TIMEOUT_MS);
+}
+
+void worker_repack(struct hive *hive, const char *dir, worker_fn fn, void *data)
+{
+	struct worker *w = worker_new(hive, "repack", fn, data);
+	const char *argv[] = {"skepd", "repack-worker", dir, NULL};
+
+	w->export_ended = true;
+	start_child(w, argv, NULL, 0, REPACK_TIMEOUT_MS);
 }

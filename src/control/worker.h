@@ -1,7 +1,8 @@
 /*
- * Work on repositories that runs in a process of its own, with a deadline: imports and diffs.
- * Both ends are here: starting one, and being one (`skepd import-worker`, `skepd diff-worker`:
- * one JSON object on standard output).
+ * Work on repositories that runs in a process of its own, with a deadline: imports, diffs,
+ * repacks.
+ * Both ends are here: starting one, and being one (`skepd import-worker`, `skepd diff-worker`,
+ * …: one JSON object on standard output).
  */
 #pragma once
 
@@ -24,6 +25,9 @@ void worker_import(struct hive *hive, struct agent *agent, const char *wanted, c
  * characters stay what they are. Result: as git/diff.h. */
 void worker_diff(struct hive *hive, bool keep, const char *dir, const char *old,
 		 const char *new, worker_fn fn, void *data);
+
+/* Makes one pack of all objects of the repository <dir>/.git (git/repack.h). */
+void worker_repack(struct hive *hive, const char *dir, worker_fn fn, void *data);
 
 /* The other end: runs the named worker with its arguments and returns the process's exit
  * status. */

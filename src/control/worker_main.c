@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "git/diff.h"
 #include "git/import.h"
+#include "git/repack.h"
 #include "git/risk.h"
 
 #include <errno.h>
@@ -89,6 +90,16 @@ static int run_diff(char **argv, json_t *result, struct error *err)
 	return 0;
 }
 
+/* DIR */
+static int run_repack(char **argv, json_t *result, struct error *err)
+{
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	int r = repo_open(argv[0], &repo, err);
+
+	(void)result;
+	return r < 0 ? r : repack_all(repo, err);
+}
+
 static const struct {
 	const char *name;
 	int n_args;
@@ -97,6 +108,7 @@ static const struct {
 } workers[] = {
 	{"import-worker", 7, true, run_import},
 	{"diff-worker", 4, false, run_diff},
+	{"repack-worker", 1, true, run_repack},
 };
 
 /* Hostile input is parsed here: no core to look into, no more memory than a job needs. */

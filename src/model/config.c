@@ -15,6 +15,7 @@
 /* What skep-exec lets a stop and an export take. */
 #define STOP_MAX_S 600
 #define IMPORT_MAX_S 85
+#define TIDY_MAX_S 604800
 
 void config_init(struct config *c)
 {
@@ -33,6 +34,9 @@ void config_init(struct config *c)
 		.proposals_per_hour = 10,
 		.max_repo_bytes = 1LL << 30,
 		.max_log_bytes = 4 << 20,
+		.keep_logs = 500,
+		.keep_systems = 5,
+		.tidy_interval_ms = 3600000,
 		.unbound_verdicts = true,
 		.admin_group = str_dup("skep-admin"),
 		.read_group = str_dup("skep-read"),
@@ -116,6 +120,8 @@ static int load_numbers(struct config *c, const json_t *object, struct error *er
 		{"proposals_per_hour", 1, 100000, &c->proposals_per_hour},
 		{"max_repo_bytes", 1 << 20, 1LL << 40, &c->max_repo_bytes},
 		{"max_log_bytes", 4096, 1 << 30, &c->max_log_bytes},
+		{"keep_logs", 1, 1000000, &c->keep_logs},
+		{"keep_systems", 1, 100, &c->keep_systems},
 		{"skep_uid", 1, 0x7fffffff, &skep_uid},
 		{"build_uid", 1, 0x7fffffff, &build_uid},
 		{"web_uid", 1, 0x7fffffff, &web_uid},
@@ -164,6 +170,9 @@ int config_load(struct config *c, const json_t *object, struct error *err)
 		"proposals_per_hour",
 		"max_repo_bytes",
 		"max_log_bytes",
+		"keep_logs",
+		"keep_systems",
+		"tidy_interval",
 		"unbound_verdicts",
 		"admin_group",
 		"read_group",
@@ -190,6 +199,8 @@ int config_load(struct config *c, const json_t *object, struct error *err)
 	    (r = load_text(object, "read_group", &c->read_group, err)) < 0 ||
 	    (r = load_network(object, &c->private_network, err)) < 0 ||
 	    (r = load_seconds(object, "stop_timeout", STOP_MAX_S, &c->stop_timeout_ms, err)) <
+		    0 ||
+	    (r = load_seconds(object, "tidy_interval", TIDY_MAX_S, &c->tidy_interval_ms, err)) <
 		    0 ||
 	    (r = load_seconds(object, "import_timeout", IMPORT_MAX_S, &c->import_timeout_ms,
 			      err)) < 0 ||

@@ -24,6 +24,9 @@ struct config {
 	int64_t proposals_per_hour; /* of one agent */
 	int64_t max_repo_bytes;     /* of what was submitted for one agent, in all */
 	int64_t max_log_bytes;      /* of one build log */
+	int64_t keep_logs;          /* build logs of the newest so many proposals */
+	int64_t keep_systems;       /* of one agent: what a rollback finds built */
+	int64_t tidy_interval_ms;   /* between two looks at what nobody needs any more */
 	bool unbound_verdicts;      /* accept `approve` that names only the number */
 	char *admin_group,
 		*read_group; /* who may use operator.sock and read.sock under systemd */

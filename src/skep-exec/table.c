@@ -61,6 +61,8 @@ static const struct verb verbs[] = {
 	{.name = "build", .handler = verb_build, .deadline_ms = 290 * SECOND, .n_fds = 1,
 	 ARGUMENTS(AGENT, REQUIRED("commit", ARG_OID, 0, 0), REQUIRED("tree", ARG_OID, 0, 0),
 		   OPTIONAL("base_uid", ARG_UID_BASE, 0, 0))},
+	{.name = "retain", .handler = verb_retain, .deadline_ms = 300 * SECOND,
+	 .flags = VERB_MINOR, ARGUMENTS(REQUIRED("systems", ARG_WORDS, 0, 5000))},
 	{.name = "start", .handler = verb_start, .deadline_ms = 300 * SECOND,
 	 .flags = VERB_SPEC | VERB_LIFECYCLE},
 	{.name = "stop", .handler = verb_stop, .deadline_ms = 60 * SECOND,

@@ -68,6 +68,7 @@ int verb_seed(struct verb_request *request, json_t *answer, struct error *err);
 int verb_remote(struct verb_request *request, json_t *answer, struct error *err);
 int verb_export(struct verb_request *request, json_t *answer, struct error *err);
 int verb_build(struct verb_request *request, json_t *answer, struct error *err);
+int verb_retain(struct verb_request *request, json_t *answer, struct error *err);
 int verb_start(struct verb_request *request, json_t *answer, struct error *err);
 int verb_stop(struct verb_request *request, json_t *answer, struct error *err);
 int verb_switch(struct verb_request *request, json_t *answer, struct error *err);

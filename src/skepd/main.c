@@ -28,7 +28,8 @@ int main(int argc, char **argv)
 	int r;
 
 	if (argc > 1 &&
-	    (strcmp(argv[1], "import-worker") == 0 || strcmp(argv[1], "diff-worker") == 0))
+	    (strcmp(argv[1], "import-worker") == 0 || strcmp(argv[1], "diff-worker") == 0 ||
+	     strcmp(argv[1], "repack-worker") == 0))
 		return worker_main(argc, argv);
 	log_open("skepd");
 	r = options_parse(argc, argv, &options, &err);

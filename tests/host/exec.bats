@@ -597,6 +597,26 @@ check() {
 	equal true "$(check leftovers .ok)"
 }
 
+@test "retain removes built systems that nobody names, never what is a root" {
+	running alice
+	old=4444444444444444444444444444444444444444
+	new=5555555555555555555555555555555555555555
+	named=6666666666666666666666666666666666666666
+	for dir in $old $new $named; do
+		mkdir -p "$STATE/systems/$dir/rootfs/etc"
+	done
+	used=$(row alice .system)
+	touch -d '1 hour ago' "$STATE/systems/$old" "$STATE/systems/$named" "$STATE/systems/$used"
+	equal 1 "$(ask retain "{\"systems\":[\"$named\"]}" | jq .removed)"
+	fails test -e "$STATE/systems/$old"
+	test -d "$STATE/systems/$new"
+	test -d "$STATE/systems/$named"
+	test -d "$STATE/systems/$used"
+	equal 0 "$(ask retain "{\"systems\":[\"$named\"]}" | jq .removed)"
+	refused "'systems'" retain '{"systems":[1]}'
+	rm -r "$STATE/systems/$new" "$STATE/systems/$named"
+}
+
 @test "destroy takes the container and keeps the agent's own; purge takes all" {
 	running alice
 	install -d -m 700 -o $MANAGER_BASE -g $MANAGER_BASE "$STATE/proposed/alice"

@@ -5,8 +5,8 @@
  * is the error; "fail-switch" once), "hang-VERB" (no answer until it is cancelled),
  * "slow-VERB", "bad-system" (the id of a system whose unit fails), "no-units" (nobody can say
  * which do), "dead-AGENT" (its container has ended), "listener-PORT" (who holds a port).
- * The names of what was started are added to the file "starts".
- * The file "clock" says how many seconds the hive's clock is ahead.
+ * "tidy-soon" (it tidies often and keeps two of each). The names of what was started are added
+ * to the file "starts". The file "clock" says how many seconds the hive's clock is ahead.
  */
 #pragma once
 
@@ -332,6 +332,12 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "observe") == 0) {
 		fake_send(f, id, fake_observe(f, request), -1);
+	} else if (strcmp(verb, "retain") == 0) {
+		_cleanup_free_ char *path = str_format("%s/retained", f->dir);
+		_cleanup_free_ char *text = json_line(json_object_get(request, "systems"));
+
+		(void)file_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, NULL);
+		fake_send(f, id, json_pack("{s:i}", "removed", 0), -1);
 	} else if (strcmp(verb, "freeze") == 0) {
 		fake_send(f, id,
 			  json_pack("{s:O}", "frozen", json_object_get(request, "frozen")), -1);
@@ -472,7 +478,8 @@ static void hive_on_term(int signum, void *data)
 
 static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 {
-	_cleanup_free_ char *here = file_program_dir(), *crash_file = NULL, *web_path = NULL;
+	_cleanup_free_ char *here = file_program_dir(), *crash_file = NULL, *tidy_file = NULL,
+			    *web_path = NULL;
 	struct error err = {};
 	struct config config;
 	struct loop *loop = loop_new();
@@ -490,6 +497,11 @@ static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 	config.runtime_dir = str_dup(u->dir);
 	config.proposals_per_hour = 1000;
 	config.templates_dir = str_format("%s/../../templates", here);
+	tidy_file = str_format("%s/tidy-soon", u->dir);
+	if (access(tidy_file, F_OK) == 0) {
+		config.tidy_interval_ms = 200;
+		config.keep_logs = config.keep_systems = 2;
+	}
 	snprintf(hive_clock_path, sizeof(hive_clock_path), "%s/clock", u->dir);
 	hive = hive_new(loop, &config, hive_wall_s);
 	free(hive->worker_path);
