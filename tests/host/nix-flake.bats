@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# The project's flake and its modules, with a stand-in for nixpkgs: no network, nothing is built but a system to look at.
+# The project's flake and its modules, with a stand-in for nixpkgs: evaluated into a store of the test's own, without
+# network, and nothing is built.
 
 load lib/common
 
@@ -11,6 +12,7 @@ setup_file() {
 
 # on_stub NIX-WORDS...: with the flake at its place and nixpkgs ours
 on_stub() {
+	NIX_REMOTE="local?root=$BATS_FILE_TMPDIR/store" \
 	NIX_CONFIG='experimental-features = nix-command flakes
 		sandbox = false
 		build-users-group =
@@ -19,7 +21,7 @@ on_stub() {
 
 # check DIR: what the modules of that copy get wrong
 check() {
-	NIX_CONFIG='experimental-features = nix-command' nix eval --impure --json --expr "import $1/nix/check.nix rec {
+	NIX_REMOTE="local?root=$BATS_FILE_TMPDIR/store" NIX_CONFIG='experimental-features = nix-command' nix eval --impure --json --expr "import $1/nix/check.nix rec {
 		lib = import $ROOT/tests/nix/nixpkgs/modules.nix;
 		pkgs = import $ROOT/tests/nix/nixpkgs/packages.nix { inherit lib; system = \"x86_64-linux\"; }; }" 2> /dev/null
 }
@@ -56,8 +58,8 @@ check() {
 	    { skep.identity = { name = "alice"; label = "Alice"; port = 8879; }; systemd.services.x.script = "true"; } ]; })
 	    .config.system.build.toplevel; }; }
 	FLAKE
-	system=$(on_stub build --no-link --json "path:$BATS_TEST_TMPDIR/x#system" | jq -r '.[0].outputs.out')
-	equal alice "$(< "$system/etc/hostname")"
-	contains "$(< "$system/etc/systemd/system/x.service")" 'Environment="HIVE_PORT=8879"'
-	contains "$(< "$system/etc/systemd/system/x.service")" 'Environment="HIVE_LABEL=Alice"'
+	equal alice "$(on_stub eval --raw "path:$BATS_TEST_TMPDIR/x#system.hostName")"
+	unit=$(on_stub eval --raw "path:$BATS_TEST_TMPDIR/x#system.unit_text_0")
+	contains "$unit" 'Environment="HIVE_PORT=8879"'
+	contains "$unit" 'Environment="HIVE_LABEL=Alice"'
 }
