@@ -25,8 +25,8 @@
 #define ACTIVATE_MS 90000
 #define RESTART_MS 90000
 #define SAID_MAX \
-	(1 << 20) /* what an activation says before it has to wait; nobody reads along */
-#define SAID_SHOWN 1500
+	(1 << 20)      /* what an activation says before it has to wait; nobody reads along */
+#define SAID_SHOWN 300 /* what a failure has room for */
 
 static int needs_systemd(const struct verb_request *request, struct error *err)
 {
