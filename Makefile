@@ -195,6 +195,9 @@ check check-web: $(BUILD)/npm/web/node_modules/.package-lock.json
 check-web: all $(BUILD)/helpers/routes ## the dashboard's server and clients that mean it ill, as root
 	$(Q)BUILD=$(BUILD) tests/run web
 
+bench: all ## how long it takes: many agents at once in real containers (as root)
+	$(Q)tests/bench/start-many '$(BUILD)'
+
 lint: ## layers, headers, format, shell scripts, clang's warnings
 	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run lint
 
@@ -295,6 +298,6 @@ help: ## this list
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all demo check check-unit check-host check-web lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
+.PHONY: FORCE all demo bench check check-unit check-host check-web lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

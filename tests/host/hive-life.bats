@@ -269,6 +269,31 @@ is_other_leader() {
 	PY
 }
 
+@test "several are meant by a label: held still, watched, stopped, and read afterwards" {
+	skep freeze --label team=red
+	contains "$(skep list)" frozen
+	run -5 skep exec bob -- true
+	contains "$output" 'skep thaw bob'
+	skep thaw --label team=red
+	skep exec bob -- true
+	contains "$(skep top --plain)" bob
+	[ "$(skep top bob --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["tasks"])')" -gt 3 ]
+	run -3 skep stop --label team=blue
+	run -2 skep stop
+	skep stop --label team=red --deadline 20
+	equal stopped "$(shown bob state)"
+	contains "$(skep log bob -n 500)" 'bob is up'
+	run -5 skep log bob -f
+	run -5 skep freeze bob
+	skep start --label team=red
+	cursor=$(skep log bob --show-cursor | sed -n 's/^-- cursor: //p')
+	inside bob logger -t mine 'after the cursor'
+	wait_for 30 bash -c 'case $("$@") in *"after the cursor"*) ;; *) false ;; esac' - \
+		"$ROOT/tests/host/lib/testhost" exec "$HOST" skep log bob --after-cursor "$cursor"
+	fails grep -q 'bob is up' <<< "$(skep log bob --after-cursor "$cursor")"
+	contains "$(skep log bob --json -n 1)" '"cursor":'
+}
+
 @test "journals can be followed, and say nothing to the terminal" {
 	inside bob logger -t mine 'line one'
 	inside bob python3 -c 'import syslog; syslog.openlog("mine"); syslog.syslog("bad\x1b]0;x\x07\x1b[2Jline")'

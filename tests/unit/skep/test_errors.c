@@ -298,6 +298,20 @@ static void test_broken_pipe(void **state)
 	run_release(&log);
 }
 
+/* A daemon that cannot be asked is a check that failed, with what to do about it. */
+static void test_doctor_without_daemon(void **state)
+{
+	struct run run = {};
+
+	(void)state;
+	run_skep(&run,
+		 (const char *const[]){"skep", "--socket", "/nonexistent/s", "doctor", NULL});
+	assert_int_equal(run.status, 1);
+	assert_non_null(strstr(buf_str(&run.out), "skepd"));
+	assert_non_null(strstr(buf_str(&run.out), "fix: "));
+	run_release(&run);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_broken_pipe),
+		cmocka_unit_test(test_doctor_without_daemon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
