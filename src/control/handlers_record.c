@@ -132,7 +132,9 @@ int handle_doctor(struct session *s, const json_t *request, struct error *err)
 {
 	(void)request;
 	(void)err;
-	(void)executor_call(s->hive->executor, "observe", json_pack("{s:s}", "what", "host"),
+	(void)executor_call(s->hive->executor, "observe",
+			    json_pack("{s:s,s:i}", "what", "host", "port",
+				      (int)s->hive->config->dashboard_port),
 			    NULL, 0, on_checks, session_ref(s));
 	return HANDLED_LATER;
 }

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "host/checks.h"
+#include "host/checks_port.h"
 #include "host/metering.h"
 #include "host/outside.h"
 #include "host/ports.h"
@@ -160,6 +161,19 @@ static int observe_usage(struct verb_request *request, json_t *answer, struct er
 	return 0;
 }
 
+/* port: the dashboard's, where one is served */
+static int observe_host(struct verb_request *request, json_t *answer, struct error *err)
+{
+	json_t *checks = checks_run(request->place, request->supervisor);
+	int64_t port = 0;
+	int r = json_get_int(request->arguments, "port", false, 1, UINT16_MAX, &port, err);
+
+	if (port > 0)
+		checks_port(checks, (uint16_t)port);
+	json_object_set_new(answer, "checks", checks);
+	return r;
+}
+
 static int observe_here(struct verb_request *request, json_t *answer, struct error *err)
 {
 	const char *what;
@@ -173,11 +187,8 @@ static int observe_here(struct verb_request *request, json_t *answer, struct err
 		return observe_tcp(request, answer, err);
 	if (!strcmp(what, "usage"))
 		return observe_usage(request, answer, err);
-	if (!strcmp(what, "host")) {
-		json_object_set_new(answer, "checks",
-				    checks_run(request->place, request->supervisor));
-		return 0;
-	}
+	if (!strcmp(what, "host"))
+		return observe_host(request, answer, err);
 	return error_set(err, EINVAL, "'what' is none of port, tcp, usage, host: '%.32s'",
 			 what);
 }

@@ -126,3 +126,15 @@ s.listen()' "$address"
 	done
 	contains "$(http GET /livez)" '200 alive'
 }
+
+@test "the doctor tells whose the port is" {
+	contains "$(skep doctor)" http://127.0.0.1:7700/
+	in_host systemctl stop skep-web.socket skep-web.service
+	contains "$(skep doctor)" 'not served'
+	in_host systemd-run --unit=squatter -p User=nobody python3 -m http.server --bind 127.0.0.1 7700
+	wait_for 10 in_host python3 -c "$HTTP" 127.0.0.1 GET /
+	run skep doctor
+	contains "$output" "port 7700 belongs to 'python3'"
+	in_host systemctl stop squatter
+	in_host systemctl start skep-web.socket
+}
