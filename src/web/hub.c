@@ -33,8 +33,8 @@ struct hub {
 	size_t bytes_since;   /* of events after the snapshot */
 };
 
-static void serve(struct hub *hub, struct stream *s);
 static void subscribe(struct hub *hub);
+static void lose(struct hub *hub);
 
 /* ---- what is remembered ---- */
 
@@ -195,6 +195,8 @@ static void on_refreshed(const char *line, size_t size, void *data)
 	    json_is_true(json_object_get(object, "snapshot")) && line_seq(object, &seq)) {
 		keep_snapshot(hub, seq, line, size);
 		each_events_stream(hub, serve_waiting);
+	} else {
+		lose(hub); /* who asked is let in no more; others wait for the same answer */
 	}
 	json_decref(object);
 }
@@ -204,7 +206,8 @@ static void on_refresh_failed(const struct error *err, void *data)
 	struct hub *hub = data;
 
 	(void)err;
-	hub->refresh = NULL; /* the next stream that asks for one tries again */
+	hub->refresh = NULL;
+	lose(hub);
 }
 
 static json_t *subscribe_request(const char *session)

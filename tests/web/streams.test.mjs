@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {cookie, get, inside, start, stream, until} from './harness.mjs';
-import {proposal} from './hive.mjs';
+import {other, proposal} from './hive.mjs';
 
 let web;
 before(async () => web = await start());
@@ -96,6 +96,20 @@ test('many changes since the snapshot: a new page gets a newer one', async () =>
 	await until('told', () => old.events.length >= 2);
 	assert.deepEqual(kinds(old).slice(0, 2), ['resync', 'snapshot']);
 	[first, s, old].forEach((each) => each.close());
+});
+
+test('a newer snapshot that is refused comes from elsewhere', async () => {
+	const first = await stream(web, '/events'), n = web.hive.asked.length;
+	await until('begun', () => first.events.length > 0);
+	for (let i = 0; i < 600; i++)
+		web.hive.publish();
+	await until('all came', () => Number(first.events.at(-1).id) === web.hive.seq);
+	web.hive.says.subscribe_agent_status = {version: 1, ok: false, error: 'no such session', code: 'unauthorized'};
+	const s = await stream(web, '/events', cookie(other(1)));
+	await until('it was refused', () => web.hive.asked.slice(n).some((r) => r.cmd === 'subscribe_agent_status' && r.session === other(1)));
+	web.hive.says = {};
+	await until('it has one all the same', () => s.events.at(-1)?.event === 'snapshot');
+	[first, s].forEach((each) => each.close());
 });
 
 test('a build log comes in pieces with places, and goes on where it was', async () => {
