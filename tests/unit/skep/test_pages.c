@@ -189,6 +189,27 @@ static void test_help_and_completion(void **state)
 	check_options(help, "help", "skep", command_global_options);
 }
 
+/* The shell's own part, as bash calls it. */
+static void test_bash(void **state)
+{
+	_cleanup_free_ char *here = file_program_dir();
+	_cleanup_free_ char *command = str_format(
+		"PATH='%s/../..':$PATH bash -c '. share/completions/skep.bash; "
+		"COMP_WORDS=(skep top --so); COMP_CWORD=2; _skep; echo \"${COMPREPLY[*]}\"; "
+		"COMP_WORDS=(skep sta); COMP_CWORD=1; _skep; echo \"${COMPREPLY[*]}\"'",
+		here);
+	FILE *f = popen(command, "r");
+	char text[200] = "";
+	size_t n;
+
+	(void)state;
+	assert_non_null(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	text[n] = '\0';
+	assert_int_equal(pclose(f), 0);
+	assert_string_equal(text, "--sort --socket\nstatus start\n");
+}
+
 /* What `skep set` takes: every word a setting's name is compared with. */
 static void test_settings(void **state)
 {
@@ -225,7 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_protocol), cmocka_unit_test(test_protocol_has_no_more),
 		cmocka_unit_test(test_keys),     cmocka_unit_test(test_help_and_completion),
-		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_bash),     cmocka_unit_test(test_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
