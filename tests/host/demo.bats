@@ -29,6 +29,7 @@ setup() {
 		echo "$out" >&2
 		return 1
 	}
+	[[ $out =~ http://127\.0\.0\.1:77[0-9]+/login#[0-9a-f]{64} ]]
 	contains "$out" 'proposal 1 is deployed'
 	contains "$out" 'denied proposal 2'
 	contains "$out" 'rolled back'
