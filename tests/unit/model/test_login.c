@@ -393,17 +393,19 @@ static void test_restart_after_the_end(void **state)
 {
 	static const struct {
 		const char *what;
-		int64_t boot_ms, wall_s;
+		int64_t used_ms, boot_ms, wall_s;
 	} cases[] = {
-		{"a while later", LOGIN_IDLE_MS, LOGIN_IDLE_MS / 1000},
-		{"the machine was started again", -4000000, 60},
-		{"it was, long ago, and is up for longer than before", 60000, 86400},
+		{"a while later", 0, LOGIN_IDLE_MS, LOGIN_IDLE_MS / 1000},
+		{"the machine was started again", 0, -4000000, 60},
+		{"it was, and is up for longer than at the login", 1900000, -1800000, 60},
+		{"it was, long ago, and is up for longer than before", 0, 60000, 86400},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct fixture *f = *state;
 
 		log_in(f);
+		pass(f, cases[i].used_ms);
 		if (strcmp(restart(f, cases[i].boot_ms, cases[i].wall_s), "unauthorized") != 0)
 			fail_msg("%s: still logged in", cases[i].what);
 	}
