@@ -69,6 +69,11 @@ let
         in [ c.users.groups.skep-admin.members c.users.groups.skep-read.members c.users.users.skep.isSystemUser ];
       expected = [ [ "olga" ] [ "rita" ] true ];
     };
+    testDashboard = {
+      expr = let c = on { services.skep.settings.dashboard_port = 7800; };
+        in [ (lib.last c.systemd.sockets.skep-web.listenStreams) ((on { services.skep.dashboard = false; }).systemd.sockets.skep-web.wantedBy or null) ];
+      expected = [ "[::1]:7800" null ];
+    };
     testFirewall = {
       expr = [ (on { }).networking.firewall (on { services.skep.openFirewall = true; }).networking.firewall.allowedTCPPorts ];
       expected = [ { } [ 8000 ] ];

@@ -41,6 +41,12 @@ in
       description = "Users who may look at the hive and change nothing.";
     };
 
+    dashboard = mkOption {
+      type = types.bool;
+      default = true;
+      description = "Whether the dashboard is served, on loopback. `skep dashboard` makes a link that logs a browser in.";
+    };
+
     openFirewall = mkOption {
       type = types.bool;
       default = false;
@@ -228,6 +234,15 @@ in
       skepd.wantedBy = [ "sockets.target" ];
       skepd-read.wantedBy = [ "sockets.target" ];
       skep-exec.wantedBy = [ "sockets.target" ];
+      skepd-web.wantedBy = mkIf cfg.dashboard [ "sockets.target" ];
+      skep-web = mkIf cfg.dashboard {
+        wantedBy = [ "sockets.target" ];
+        listenStreams = [
+          ""
+          "127.0.0.1:${toString cfg.settings.dashboard_port}"
+          "[::1]:${toString cfg.settings.dashboard_port}"
+        ];
+      };
     };
     systemd.services.skepd = {
       wantedBy = [ "multi-user.target" ];
