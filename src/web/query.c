@@ -79,7 +79,7 @@ static int convert(const struct route_param *param, const char *text, json_t **r
 		*ret = json_string(text);
 		return 0;
 	case PARAM_LIST:
-		*ret = to_list(text);
+		*ret = strcmp(text, "all") == 0 ? json_string(text) : to_list(text);
 		return 0;
 	case PARAM_NUMBER:
 		*ret = is_number ? json_integer(number) : json_string(text);
