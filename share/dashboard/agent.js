@@ -1,7 +1,7 @@
 // One agent: how it is, what it was, what it says, what it may use, and how it ends.
 import { html, useEffect, useState } from './html.js';
 import { encode, get, post } from './api.js';
-import { agentState, bytes, dayOf, duration, isFinal, percent, seconds, short, stateOf, timeOf, titleOf } from './format.js';
+import { agentHref, agentState, isManager, bytes, dayOf, duration, isFinal, percent, seconds, short, stateOf, timeOf, titleOf } from './format.js';
 import { useKeys } from './keys.js';
 import { navigate, setQuery } from './router.js';
 import { toast, useStore } from './store.js';
@@ -22,7 +22,14 @@ function story(proposals, deploys) {
 	return [...own, ...other].sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : (b.row?.id || 0) - (a.row?.id || 0)));
 }
 
+// Newest first, with all their tags where the server tells them.
+async function proposalsOf(name, signal) {
+	const { history } = await get(`agents/${encode(name)}/history`, signal);
+	return history || (await get(`proposals?agent=${encode(name)}&state=all&limit=500`, signal)).approvals;
+}
+
 const tagsOf = (row) => {
+	if (row.tags) return row.tags.map((tag) => tag.name);
 	const state = stateOf(row);
 	const list = [`proposal/${row.id}`];
 	if (['approved', 'building', 'deploying', 'deployed', 'failed'].includes(state)) list.push(`approved/${row.id}`);
@@ -44,8 +51,8 @@ function Entry({ item, deployed, onRollback }) {
 function History({ agent, changed }) {
 	const [to, setTo] = useState(-1);
 	const asked = useAsked((signal) => Promise.all([
-		get(`proposals?agent=${encode(agent.name)}&state=all&limit=500`, signal), get(`agents/${encode(agent.name)}/history`, signal),
-	]).then(([{ approvals }, { deploys }]) => story(approvals, deploys)), [agent.name, changed]);
+		proposalsOf(agent.name, signal), get('deploys?limit=1000', signal),
+	]).then(([rows, { deploys }]) => story(rows, deploys.filter((entry) => entry.agent === agent.name))), [agent.name, changed]);
 	if (asked.error && !asked.value) return html`<${Trouble} error=${asked.error} again=${asked.again} />`;
 	if (!asked.value) return html`<${Loading} what="the history" />`;
 	let day = '';
@@ -157,7 +164,7 @@ function Facts({ agent }) {
 		<div><dt>Network</dt><dd>${agent.network}</dd></div>
 		<div><dt>Built by</dt><dd>${agent.builder}, run by ${agent.driver}</dd></div>
 		<div><dt>Ids</dt><dd class="num">${agent.uid_base} + 65536</dd></div>
-		${agent.parent && html`<div><dt>Parent</dt><dd><a href="/a/${agent.parent}">${agent.parent}</a></dd></div>`}
+		${agent.parent && html`<div><dt>Parent</dt><dd><a href=${agentHref(agent.parent)}>${agent.parent}</a></dd></div>`}
 		<div><dt>Wanted</dt><dd>${agent.desired}${agent.paused ? ', paused' : ''}</dd></div>
 		${Object.entries(agent.labels || {}).map(([key, value]) => html`<div><dt>${key}</dt><dd>${value}</dd></div>`)}
 	</dl>`;
@@ -190,8 +197,8 @@ export default function Agent({ route }) {
 	const word = agentState(agent);
 	return html`<div class="page agent">
 		<header class="head"><div class="headline"><h1>${name}</h1><${Pill} word=${word} />${agent.paused && word !== 'paused' && html`<${Pill} word="paused" />`}
-			${agent.role === 'manager' && html`<span class="tag">manager</span>`}
-			${agent.running && agent.since && html`<span class="muted">up ${duration(now / 1000 - seconds(agent.since))}</span>`}
+			${isManager(agent) && html`<span class="tag">manager</span>`}
+			${agent.running && agent.up_since && html`<span class="muted">up ${duration(now / 1000 - seconds(agent.up_since))}</span>`}
 			<span class="grow"></span>
 			${agent.open_proposal && html`<a class="button primary" href="/p/${agent.open_proposal}">Review ${agent.open_proposal}</a>`}
 			<${Menu} label="What to do with ${name}" items=${powerItems(agent, [

@@ -1,5 +1,5 @@
 // The frame round every page: who is logged in, where one can go, what is live, and the keys that work everywhere.
-import { html, render, useEffect, useState } from './html.js';
+import { html, render, Component, useEffect, useState } from './html.js';
 import { get, hasKey, logout, onStepUp } from './api.js';
 import { connect, disconnect, isPending, onProposal, pending } from './live.js';
 import { current, navigate, start as startRouter, useRoute } from './router.js';
@@ -106,8 +106,8 @@ function Header({ page, onHelp }) {
 		<${Nav} page=${page} />
 		<span class="grow"></span>
 		<${Waiting} />
-		<${Live} />
-		<${Menu} label="Account and settings" items=${[
+		${login && html`<${Live} />`}
+		<${Menu} label="${login?.login || ''} account and settings" items=${[
 			{ says: `Theme: ${theme}`, icon: { auto: 'auto', light: 'sun', dark: 'moon' }[theme], run: nextTheme },
 			{ says: notes ? 'Stop notifications' : 'Notify me of proposals', icon: 'bell', run: toggleNotes },
 			{ says: 'Keyboard', icon: 'help', run: onHelp },
@@ -174,6 +174,18 @@ function StepUp() {
 
 const loaded = {};
 
+// A page that cannot be drawn says so, and takes nothing else with it.
+class Guard extends Component {
+	componentDidCatch(error) {
+		console.error(error);
+		this.setState({ error });
+	}
+
+	render({ children }, { error }) {
+		return error ? html`<${Empty} title="This page cannot be shown"><p>Something in it was not understood. <button type="button" onClick=${() => location.reload()}>Load it again</button></p><//>` : children;
+	}
+}
+
 function Page({ route }) {
 	const [, again] = useState(0);
 	const [error, setError] = useState(null);
@@ -184,7 +196,7 @@ function Page({ route }) {
 		pages[route.page]().then((module) => { loaded[route.page] = module.default; again((n) => n + 1); }, setError);
 	}, [route.page]);
 	if (error) return html`<${Empty} title="This page could not be loaded"><p>skep may have been updated. <button type="button" onClick=${() => location.reload()}>Load it again</button></p><//>`;
-	return Shown ? html`<${Shown} key=${route.path} route=${route} />` : html`<${Loading} what="the page" />`;
+	return Shown ? html`<${Guard} key=${route.path}><${Shown} route=${route} /><//>` : html`<${Loading} what="the page" />`;
 }
 
 function App() {

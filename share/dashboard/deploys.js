@@ -1,7 +1,7 @@
 // The record of the whole hive: each commit of meta, newest first.
 import { html, useState } from './html.js';
 import { get } from './api.js';
-import { dayOf, short, timeOf } from './format.js';
+import { agentHref, dayOf, short, timeOf } from './format.js';
 import { useKeys } from './keys.js';
 import { setQuery } from './router.js';
 import { useStore } from './store.js';
@@ -32,7 +32,7 @@ export default function Deploys({ route }) {
 			const its = dayOf(entry.at), head = its !== day, verb = verbOf(entry);
 			day = its;
 			return html`${head && html`<li class="day"><h2>${its}</h2></li>`}<li key=${entry.meta_commit}><span class="when" title=${entry.at}>${timeOf(entry.at)}</span>
-				<span class="what"><span class="pill ${kinds[verb] === 'deployed' ? 'good' : 'calm'}">${verb}</span> ${entry.agent && html`<a href="/a/${entry.agent}"><b>${entry.agent}</b></a> `}${entry.n > 0 ? html`<a href="/p/${entry.n}">deployed/${entry.n}</a> ` : ''}<span class="muted">${chips(entry.message.split(' ').slice(entry.n >= 0 ? 3 : entry.agent ? 2 : 1).join(' '))}</span></span>
+				<span class="what"><span class="pill ${kinds[verb] === 'deployed' ? 'good' : 'calm'}">${verb}</span> ${entry.agent && html`<a href=${agentHref(entry.agent)}><b>${entry.agent}</b></a> `}${entry.n > 0 ? html`<a href="/p/${entry.n}">deployed/${entry.n}</a> ` : ''}<span class="muted">${chips(entry.message.split(' ').slice(entry.n >= 0 ? 3 : entry.agent ? 2 : 1).join(' '))}</span></span>
 				<button type="button" class="oid" title="${entry.meta_commit}: copy" onClick=${() => copy(entry.meta_commit, 'commit')}>${short(entry.meta_commit).slice(0, 8)}</button></li>`;
 		})}</ol>
 		${asked.value.length >= limit && limit < 1000 && html`<p class="more"><button type="button" onClick=${() => setLimit(Math.min(1000, limit * 2))}>Show more</button></p>`}

@@ -1,7 +1,7 @@
 // A difference on the page: the list of files, and each file's lines, drawn when they come near what can be seen.
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from './html.js';
 import { fileRows, lineParts, parsePlace } from './diff.js';
-import { bytes, count } from './format.js';
+import { bytes, count, part } from './format.js';
 import { useKeys } from './keys.js';
 import { setQuery } from './router.js';
 import { storage } from './store.js';
@@ -9,7 +9,7 @@ import { chips } from './text.js';
 import { Empty, Icon } from './ui.js';
 
 const BLOCK = 80; // lines drawn together
-const EAGER = 240; // lines drawn at once, before anything is scrolled
+const EAGER = 160; // lines drawn at once, before anything is scrolled
 const BIG = 1000; // changed lines of a file that is folded at first
 
 const modes = { 100644: 'file', 100755: 'executable', 120000: 'symbolic link', 160000: 'submodule', '040000': 'directory' };
@@ -27,7 +27,7 @@ function Line({ row, target, path }) {
 	if (row.hunk) return html`<div class="ln hunk"><span class="no"></span><span class="no"></span><span class="mk"></span><code>@@ ${row.at} @@ <b>${chips(row.text)}</b></code></div>`;
 	const key = lineKey(row);
 	return html`<div class="ln ${kinds[row.mark]}${row.space ? ' space' : ''}${target === key ? ' target' : ''}" data-line=${key}>
-		<span class="no" data-n=${row.old}></span><a class="no" data-n=${row.now} href="#${encodeURIComponent(`${path}:${key}`)}" aria-label="Line ${row.now || row.old}" tabindex="-1"></a>
+		<span class="no" data-n=${row.old}></span><a class="no" data-n=${row.now} href="#${part(`${path}:${key}`)}" aria-label="Line ${row.now || row.old}" tabindex="-1"></a>
 		<span class="mk">${row.space ? '~' : row.mark === ' ' ? '' : row.mark}</span><code>${marked(row)}${row.noNewline && html`<span class="chip" title="The file does not end in a newline">no newline</span>`}</code></div>`;
 }
 
@@ -131,7 +131,7 @@ function FileList({ files, viewed, now, onPick }) {
 	const shown = files.map((file, i) => [file, i]).filter(([file]) => file.path.toLowerCase().includes(q.toLowerCase()));
 	return html`<nav class="filelist" aria-label="Files">
 		${files.length > 12 && html`<input type="search" placeholder="Filter files" aria-label="Filter files" value=${q} onInput=${(event) => setQ(event.target.value)} />`}
-		<ol>${shown.map(([file, i]) => html`<li><a href="#${encodeURIComponent(file.path)}" aria-current=${i === now ? 'true' : undefined} class="${viewed.has(file.path) ? 'seen' : ''}" onClick=${(event) => { event.preventDefault(); event.stopPropagation(); onPick(i); }}>
+		<ol>${shown.map(([file, i]) => html`<li><a href="#${part(file.path)}" aria-current=${i === now ? 'true' : undefined} class="${viewed.has(file.path) ? 'seen' : ''}" onClick=${(event) => { event.preventDefault(); event.stopPropagation(); onPick(i); }}>
 			<i class="fmark ${file.status}" title=${file.status} aria-hidden="true">${file.status[0].toUpperCase()}</i><span class="path"><${Path} file=${file} /></span><${Counts} file=${file} /></a></li>`)}</ol>
 	</nav>`;
 }
@@ -186,7 +186,7 @@ export function DiffView({ diff, scope, place = '', keys = true, list = true }) 
 	let budget = EAGER;
 	const seen = files.filter((file) => viewed.has(file.path)).length;
 	return html`<div class="diff ${list && files.length > 1 ? '' : 'single'}" ref=${root}>
-		${list && files.length > 1 && html`<${FileList} files=${files} viewed=${scope ? viewed : new Set()} now=${now} onPick=${(i) => { setOpened({ ...opened, [i]: true }); setQuery({}, { hash: encodeURIComponent(files[i].path) }); go(i); }} />`}
+		${list && files.length > 1 && html`<${FileList} files=${files} viewed=${scope ? viewed : new Set()} now=${now} onPick=${(i) => { setOpened({ ...opened, [i]: true }); setQuery({}, { hash: part(files[i].path) }); go(i); }} />`}
 		<div class="files">
 			<div class="difftools"><span><b>${count(diff.files_total ?? files.length, 'file')}</b> <span class="counts"><span class="plus">+${diff.added}</span> <span class="minus">−${diff.removed}</span></span></span>
 				${scope && html`<span class="muted">${seen} of ${files.length} viewed</span>`}

@@ -45,6 +45,17 @@ export function bytes(n) {
 }
 
 export const percent = (n) => (!Number.isFinite(n) ? '–' : `${n < 10 && n > 0 ? n.toFixed(1) : Math.round(n)} %`);
+// A part of an address; what cannot be in one (half a character) is left out.
+export function part(text) {
+	try {
+		return encodeURIComponent(text);
+	} catch {
+		return '';
+	}
+}
+
+// Where an agent's page is; nowhere, when that is not a name of one.
+export const agentHref = (name) => (/^[a-z][a-z0-9-]{0,62}$/.test(name || '') ? `/a/${name}` : undefined);
 export const short = (oid) => (oid || '').slice(0, 12);
 export const count = (n, word, words = `${word}s`) => `${n.toLocaleString('en')} ${n === 1 ? word : words}`;
 
@@ -58,6 +69,8 @@ export function agentState(row) {
 }
 
 export const stateOf = (row) => row.state || row.status || 'unknown';
+
+export const isManager = (row) => row.role === 'manager' || row.name === 'hm1nd';
 
 // Colour follows meaning: these are the kinds of pill there are.
 const tones = {

@@ -1,7 +1,7 @@
 // What is wrong with the host or has drifted from what was decided: nothing to see while all is well.
 import { html, useState } from './html.js';
 import { get } from './api.js';
-import { count } from './format.js';
+import { agentHref, count } from './format.js';
 import { chips } from './text.js';
 import { Icon, Time, useAsked } from './ui.js';
 
@@ -18,7 +18,7 @@ export function Health({ agents }) {
 	return html`<section class="card health"><button type="button" class="quiet fold" aria-expanded=${open} onClick=${() => setOpen(!open)}><${Icon} name=${open ? 'down' : 'right'} /><${Icon} name="warn" />${says}</button>
 		${open && html`<dl>
 			${bad.map((check) => html`<div><dt>${check.name}</dt><dd>${chips(check.detail || '')}${check.fix && html`<br /><span class="muted">${chips(check.fix)}</span>`}</dd></div>`)}
-			${drift.map((row) => html`<div><dt><a href="/a/${row.agent}">${row.agent}</a> ${row.field}</dt><dd>should be <code>${chips(String(row.want ?? 'absent'))}</code>, is <code>${chips(String(row.have ?? 'absent'))}</code>${row.since && html` <span class="muted"><${Time} at=${row.since} /></span>`}</dd></div>`)}
+			${drift.map((row) => html`<div><dt><a href=${agentHref(row.agent)}>${row.agent}</a> ${row.field}</dt><dd>should be <code>${chips(String(row.want ?? 'absent'))}</code>, is <code>${chips(String(row.have ?? 'absent'))}</code>${row.since && html` <span class="muted"><${Time} at=${row.since} /></span>`}</dd></div>`)}
 		</dl>`}
 	</section>`;
 }

@@ -1,6 +1,6 @@
 // The hive: what waits for a decision, and every agent.
 import { html, useEffect, useMemo, useRef, useState } from './html.js';
-import { agentState, bytes, count, duration, percent, seconds, short, titleOf } from './format.js';
+import { agentHref, agentState, isManager, bytes, count, duration, percent, seconds, short, titleOf } from './format.js';
 import { isPending } from './live.js';
 import { useKeys } from './keys.js';
 import { navigate, setQuery } from './router.js';
@@ -72,7 +72,7 @@ function Meters({ name }) {
 
 function Uptime({ row }) {
 	const now = useStore((s) => s.now);
-	return row.running && row.since ? html`<span title="since ${row.since}">${duration(now / 1000 - seconds(row.since))}</span>` : html`<span class="muted">–</span>`;
+	return row.running && row.up_since ? html`<span title="since ${row.up_since}">${duration(now / 1000 - seconds(row.up_since))}</span>` : html`<span class="muted">–</span>`;
 }
 
 const Labels = ({ labels }) => Object.entries(labels || {}).map(([key, value]) => html`<span class="label" title="${key}: ${value}"><i>${key}</i>${value}</span>`);
@@ -86,8 +86,8 @@ function Row({ row }) {
 	return useMemo(() => {
 		const word = agentState(row);
 		return html`<div role="row" class="agent-row" data-name=${row.name}>
-			<span role="cell" class="name"><${Dot} word=${word} /><a class="open" href="/a/${row.name}">${row.name}</a>
-				${row.role === 'manager' && html`<span class="tag">manager</span>`}<${Labels} labels=${row.labels} /></span>
+			<span role="cell" class="name"><${Dot} word=${word} /><a class="open" href=${agentHref(row.name)}>${row.name}</a>
+				${isManager(row) && html`<span class="tag">manager</span>`}<${Labels} labels=${row.labels} /></span>
 			<span role="cell" class="doing"><${Pill} word=${word} />
 				${row.paused && word !== 'paused' && html`<${Pill} word="paused" />`}
 				${row.drift && html`<span class="pill wait" title=${driftText(row.drift)}>drift</span>`}
@@ -96,7 +96,7 @@ function Row({ row }) {
 			<span role="cell" class="deployed">${row.deployed > 0 ? html`<a href="/p/${row.deployed}">${row.deployed}</a> ` : ''}<code>${short(row.deployed_sha).slice(0, 8)}</code></span>
 			<${Meters} name=${row.name} />
 			<span role="cell" class="up num"><${Uptime} row=${row} /></span>
-			<span role="cell" class="port">${row.url ? html`<a href=${safeUrl(row.url)} target="_blank" rel="noopener noreferrer" title="The agent's own page: nothing on it is skep's">${row.port || 'page'}</a>` : row.port || ''}</span>
+			<span role="cell" class="port">${row.url ? html`<a href=${safeUrl(row.url)} target="_blank" rel="noopener noreferrer" title="The agent's own page: nothing on it is skep's">${portOf(row.url)}</a>` : ''}</span>
 			<span role="cell" class="act"><${Menu} label="What to do with ${row.name}" items=${powerItems(row)} /></span>
 		</div>`;
 	}, [row]);
@@ -111,6 +111,8 @@ function safeUrl(url) {
 	}
 }
 
+const portOf = (url) => (safeUrl(url) && new URL(url).port) || 'page';
+
 // ---- the list ----
 
 const states = ['running', 'failed', 'stopped', 'paused', 'needs login', 'starting'];
@@ -118,7 +120,7 @@ const sorts = { name: 'name', state: 'state', cpu: 'CPU', memory: 'memory', upti
 const weight = { failed: 0, 'needs login': 1, paused: 2, starting: 3, stopped: 4, running: 5 };
 
 function matches(row, words) {
-	const text = [row.name, row.role, agentState(row), row.status_text, row.deployed_sha, ...Object.entries(row.labels || {}).map(([k, v]) => `${k}=${v}`)].join(' ').toLowerCase();
+	const text = [row.name, isManager(row) ? 'manager' : '', agentState(row), row.status_text, row.deployed_sha, ...Object.entries(row.labels || {}).map(([k, v]) => `${k}=${v}`)].join(' ').toLowerCase();
 	return words.every((word) => text.includes(word));
 }
 
@@ -126,7 +128,7 @@ function compare(sort, usage) {
 	const last = (row, metric) => usage.get(row.name)?.[metric].at(-1) ?? -1;
 	if (sort === 'state') return (a, b) => (weight[agentState(a)] ?? 9) - (weight[agentState(b)] ?? 9);
 	if (sort === 'cpu' || sort === 'memory') return (a, b) => last(b, sort) - last(a, sort);
-	if (sort === 'uptime') return (a, b) => (a.since || '9').localeCompare(b.since || '9');
+	if (sort === 'uptime') return (a, b) => (a.up_since || '9').localeCompare(b.up_since || '9');
 	return () => 0;
 }
 
@@ -140,14 +142,29 @@ function grouped(rows, by) {
 	return [...groups].sort(([a], [b]) => (a === '' ? 1 : b === '' ? -1 : a < b ? -1 : 1));
 }
 
+const FIRST = 50; // rows drawn at once; the others follow when those are on the page
+
+function useAll(many) {
+	const [all, setAll] = useState(!many);
+	useEffect(() => {
+		if (all) return undefined;
+		let timer = 0;
+		const frame = requestAnimationFrame(() => { timer = setTimeout(() => setAll(true), 0); });
+		return () => { cancelAnimationFrame(frame); clearTimeout(timer); };
+	}, []);
+	return all;
+}
+
 function Table({ rows, by, sort }) {
+	const all = useAll(rows.length > FIRST);
+	let room = all ? Infinity : FIRST;
 	const usage = useStore((s) => (sort === 'cpu' || sort === 'memory' ? s.usage : null));
 	const order = compare(sort, usage || new Map());
 	return html`<div role="table" class="agents" aria-label="Agents" aria-rowcount=${rows.length + 1}>
 		<div role="row" class="agent-row heads">${['Agent', 'Doing', 'Review', 'Deployed', 'CPU', 'Memory', 'Pressure', 'Up', 'Port'].map((word) => html`<span role="columnheader" class=${word.toLowerCase()}>${word}</span>`)}<span role="columnheader" class="act"><span class="sr">What to do</span></span></div>
 		${grouped(rows, by).map(([value, members]) => html`<div role="rowgroup" key=${value}>
 			${by && html`<div role="row" class="group"><span role="cell">${value ? html`<i>${by}</i> ${value}` : html`<i>no ${by}</i>`} <span class="count">${members.length}</span></span></div>`}
-			${[...members].sort(order).map((row) => html`<${Row} key=${row.name} row=${row} />`)}
+			${[...members].sort(order).slice(0, room > 0 ? room : 0).map((row) => { room--; return html`<${Row} key=${row.name} row=${row} />`; })}
 		</div>`)}
 	</div>`;
 }

@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from './html.js';
 import { get, hasKey, post } from './api.js';
 import { FlagCount } from './hive.js';
-import { isFinal, kindOf, short, stateOf, titleOf } from './format.js';
+import { agentHref, isFinal, kindOf, part, short, stateOf, titleOf } from './format.js';
 import { useKeys } from './keys.js';
 import { isPending } from './live.js';
 import { navigate, setQuery } from './router.js';
@@ -33,7 +33,7 @@ function Way({ row }) {
 
 function Place({ flag, onPick }) {
 	if (!flag.place) return html`<li class="muted">the proposal as a whole</li>`;
-	return html`<li><a href="#${encodeURIComponent(flag.place)}" onClick=${(event) => { event.preventDefault(); event.stopPropagation(); onPick(flag.place); }}>${chips(flag.place)}</a></li>`;
+	return html`<li><a href="#${part(flag.place)}" onClick=${(event) => { event.preventDefault(); event.stopPropagation(); onPick(flag.place); }}>${chips(flag.place)}</a></li>`;
 }
 
 function Flags({ flags, onPick }) {
@@ -46,10 +46,10 @@ function Flags({ flags, onPick }) {
 
 // ---- what moved while it was being read ----
 
-function WhatMoved({ agent, base }) {
+function WhatMoved({ agent, base, moved }) {
 	const [open, setOpen] = useState(false);
 	const asked = useAsked((signal) => (open ? get(`agents/${agent.name}`, signal).then(({ agent: now }) => {
-		const from = now.proposals?.find((row) => row.commit === base)?.id ?? 0;
+		const from = moved?.from ?? now.proposals?.find((row) => row.commit === base)?.id ?? 0;
 		return get(`proposals/${now.deployed}/diff?against=${from}`, signal).then(({ diff }) => ({ diff, deployed: now.deployed }));
 	}) : Promise.resolve(null)), [open, agent.deployed_sha]);
 	return html`<p><button type="button" class="quiet fold" aria-expanded=${open} onClick=${() => setOpen(!open)}><${Icon} name=${open ? 'down' : 'right'} />What moved</button></p>
@@ -58,7 +58,8 @@ function WhatMoved({ agent, base }) {
 
 function Moved({ row, agent, refused, onAgain }) {
 	const state = stateOf(row);
-	const newer = row.superseded_by || (agent?.open_proposal > row.id ? agent.open_proposal : 0);
+	const now = refused?.answer.now || {};
+	const newer = row.superseded_by || now.superseded_by || Number(/^proposal (\d+) replaces it/.exec(row.note)?.[1] || 0) || (agent?.open_proposal > row.id ? agent.open_proposal : 0);
 	const baseMoved = agent?.deployed_sha && row.base && !row.base.startsWith(agent.deployed_sha);
 	if (state === 'superseded' || state === 'cancelled' || state === 'stale' || (isPending(row) && baseMoved) || refused) {
 		const text = state === 'superseded' ? 'A newer proposal has replaced this one.'
@@ -69,7 +70,7 @@ function Moved({ row, agent, refused, onAgain }) {
 		return html`<div class="notice wait moved" role="status"><${Icon} name="warn" /><div><p>${text}</p>
 			${refused?.hint && html`<p class="muted">${refused.hint}</p>`}
 			${newer > 0 && html`<p><a class="button" href="/p/${newer}?vs=${row.id}">See what proposal ${newer} changes against this one</a></p>`}
-			${baseMoved && html`<${WhatMoved} agent=${agent} base=${row.base} />`}
+			${(baseMoved || (state === 'stale' && agent?.deployed > 0)) && html`<${WhatMoved} agent=${agent} base=${row.base} moved=${row.moved || now.moved} />`}
 			${refused && !newer && html`<p><button type="button" onClick=${onAgain}>Look again</button></p>`}</div></div>`;
 	}
 	return null;
@@ -104,7 +105,7 @@ export const History = ({ row }) => html`<ol class="story">${(row.history || [])
 
 function Facts({ row, agent }) {
 	return html`<dl class="facts">
-		<div><dt>Agent</dt><dd><a href="/a/${row.agent}">${row.agent}</a>${agent?.deployed > 0 && html` <span class="muted">runs ${agent.deployed}</span>`}</dd></div>
+		<div><dt>Agent</dt><dd><a href=${agentHref(row.agent)}>${row.agent}</a>${agent?.deployed > 0 && html` <span class="muted">runs ${agent.deployed}</span>`}</dd></div>
 		<div><dt>Commit</dt><dd><${Oid} id=${row.commit || row.commit_ref} /></dd></div>
 		<div><dt>Tree</dt><dd><${Oid} id=${row.tree} what="tree" /></dd></div>
 		<div><dt>Made for</dt><dd>${row.base ? html`<${Oid} id=${row.base} />` : html`<span class="muted">a new agent</span>`}</dd></div>
@@ -132,7 +133,7 @@ export default function Review({ route }) {
 	const row = asked.value && livingRow ? { ...asked.value, ...livingRow, flags: asked.value.flags, history: asked.value.history } : asked.value;
 	const agent = useStore((s) => row && s.agents.get(row.agent));
 	const loaded = useStore((s) => s.loaded);
-	const diff = useAsked((signal) => get(`proposals/${id}/diff${vs ? `?against=${encodeURIComponent(vs)}` : ''}`, signal).then((answer) => answer.diff), [id, vs]);
+	const diff = useAsked((signal) => get(`proposals/${id}/diff${vs ? `?against=${part(vs)}` : ''}`, signal).then((answer) => answer.diff), [id, vs]);
 	const others = useAsked((signal) => (row ? get(`proposals?agent=${row.agent}&state=all&limit=60`, signal).then(({ approvals }) => approvals.reverse()) : Promise.resolve([])), [row?.agent, id]).value || [];
 	const effect = useAsked((signal) => get(`proposals/${id}/effect`, signal).then((answer) => answer.effect, () => null), [id, livingRow?.state]).value;
 	const [sheet, setSheet] = useState('');
@@ -149,8 +150,8 @@ export default function Review({ route }) {
 	}, [diff.value]);
 	const open = (which) => pending && setSheet(which);
 	const pick = (place) => {
-		if (tab !== 'changes') setQuery({ tab: '' }, { hash: encodeURIComponent(place) });
-		else navigate(`#${encodeURIComponent(place)}`);
+		if (tab !== 'changes') setQuery({ tab: '' }, { hash: part(place) });
+		else navigate(`#${part(place)}`);
 	};
 	const go = (which) => setQuery({ tab: which === 'changes' ? '' : which });
 	const hasLog = row && (row.log_bytes > 0 || building || ['deployed', 'failed'].includes(stateOf(row)));
@@ -197,7 +198,7 @@ export default function Review({ route }) {
 					{ says: 'Copy the commit', icon: 'copy', run: () => copy(row.commit, 'commit') },
 					pending && { says: 'Cancel the proposal', icon: 'cross', danger: true, run: cancel },
 				]} /></div>
-			<div class="subline"><a class="agent" href="/a/${row.agent}">${row.agent}</a>${row.kind !== 'apply_commit' && html`<span class="tag">${kindOf(row)}</span>`}<${Way} row=${row} /></div>
+			<div class="subline"><a class="agent" href=${agentHref(row.agent)}>${row.agent}</a>${row.kind !== 'apply_commit' && html`<span class="tag">${kindOf(row)}</span>`}<${Way} row=${row} /></div>
 		</header>
 		${loaded && html`<${Moved} row=${row} agent=${agent} refused=${refused} onAgain=${() => { setRefused(null); asked.again(); diff.again(); }} />`}
 		<${Outcome} row=${row} />

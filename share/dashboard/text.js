@@ -72,7 +72,10 @@ const sgrClass = (style) => [
 ].filter(Boolean).join(' ');
 
 // A line of a log: colours of an allow-list become classes, every other control sequence stays visible.
-export function logText(line) {
+const visible = (line) => line.replace(/\u001b/g, '\\x1b').replace(/\r$/, '');
+
+export function logText(raw) {
+	const line = visible(raw);
 	if (!line.includes('\\x1b')) return chips(line);
 	const parts = [];
 	let from = 0, style = {};
@@ -91,4 +94,4 @@ export function logText(line) {
 }
 
 // The same without any control sequence, to search in.
-export const logPlain = (line) => line.replace(SGR, '').replace(other, '');
+export const logPlain = (line) => visible(line).replace(SGR, '').replace(other, '');
