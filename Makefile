@@ -181,8 +181,10 @@ $(BUILD)/helpers/%: tests/helpers/%.c $(TEST_ARCHIVES) $(BUILD)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(TEST_ARCHIVES) $(TEST_LIBS)
 
 # Checks. tests/run runs them and counts; its last line is "N passed, N failed".
-check: all $(TESTS) $(HELPERS) ## lint, unit tests, host tests and HTTP tests (as root)
-	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run lint unit host web
+BROWSER_TESTS := $(BUILD)/npm/browser/node_modules/.package-lock.json
+
+check: all $(TESTS) $(HELPERS) $(BROWSER_TESTS) ## lint, unit, host, HTTP and browser tests (as root)
+	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run lint unit host web browser
 
 check-unit: all $(TESTS) ## unit tests alone
 	$(Q)BUILD=$(BUILD) tests/run unit
@@ -197,6 +199,9 @@ check-web: all $(BUILD)/helpers/routes ## the dashboard's server and clients tha
 
 bench: all ## how long it takes: many agents at once in real containers (as root)
 	$(Q)tests/bench/start-many '$(BUILD)'
+
+check-browser: all $(BROWSER_TESTS) ## the dashboard in Chromium, over a real hive (as root) and over one in memory
+	$(Q)BUILD=$(BUILD) tests/run browser
 
 lint: ## layers, headers, format, shell scripts, clang's warnings
 	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run lint
@@ -298,6 +303,6 @@ help: ## this list
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all demo bench check check-unit check-host check-web lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
+.PHONY: FORCE all demo bench check check-unit check-host check-web check-browser lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

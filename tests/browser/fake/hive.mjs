@@ -66,7 +66,7 @@ export class Hive {
 		const proposals = [...this.proposals.values()].filter((each) => each.agent === row.name).sort((a, b) => b.id - a.id);
 		return { ...row, container: `h-${row.name}`, uid_base: 1310720, driver: 'nspawn', builder: 'overlay', network: 'host', desired: row.running ? 'running' : 'stopped', limits: { memory_max: '2G', cpu_quota: '50%', tasks_max: 4096 },
 			limits_enforced: { memory: true, cpu: true, tasks: true }, labels: row.labels || {}, commit: proposals.find((each) => each.id === row.deployed)?.commit || hex(1), tree: hex(3), system: hex(3), system_running: hex(3), leader: 4711,
-			boot_state: 'running', failed_units: [], probe: { kind: 'command', command: ['/bin/true'], grace_s: 20, soak_s: 2, set: false }, proposals: proposals.slice(0, 10) };
+			boot_state: 'running', failed_units: [], probe: { kind: 'command', command: ['/bin/true'], grace: 20, soak: 2 }, settings: { 'label.team': 'web' }, proposals: proposals.slice(0, 10) };
 	}
 
 	deploys() {
@@ -92,7 +92,7 @@ export class Hive {
 		if (first === 'agents') {
 			const row = this.agents.get(name);
 			if (!row) throw Object.assign(new Error(`no agent '${name}'`), { code: 'not_found', more: { hint: 'skep list' } });
-			return part === 'history' ? { deploys: this.deploys().filter((each) => each.agent === name) } : { agent: this.agent(row) };
+			return part === 'history' ? { history: [...this.proposals.values()].filter((each) => each.agent === name).sort((a, b) => b.id - a.id) } : { agent: this.agent(row) };
 		}
 		if (first === 'proposals' && !name) return { approvals: [...this.proposals.values()].filter((row) => (!query.get('agent') || row.agent === query.get('agent')) && (query.get('state') === 'all' || pending(row))).sort((a, b) => a.id - b.id) };
 		if (first === 'proposals') {
@@ -130,7 +130,7 @@ export class Hive {
 		if (first === 'agents' && !name) this.agents.set(data.name, { name: data.name, running: true, failed: false, paused: false, state: 'running' });
 		if (part === 'settings') return { agent: this.agent(this.agents.get(name)) };
 		if (part === 'stop') this.setAgent(name, { running: false, state: 'stopped' });
-		if (part === 'start') this.setAgent(name, { running: true, state: 'running', since: ago(0) });
+		if (part === 'start') this.setAgent(name, { running: true, state: 'running', up_since: ago(0) });
 		if (part === 'pause') this.setAgent(name, { paused: true });
 		if (part === 'resume') this.setAgent(name, { paused: false });
 		return { touched: [name || data.name] };
@@ -156,8 +156,8 @@ const proposal = (id, agent, state, more = {}) => ({
 });
 
 const agent = (name, n, more = {}) => ({
-	name, role: name === 'hm1nd' ? 'manager' : 'agent', running: true, failed: false, needs_update: false, needs_login: false, pending_reminders: 0, paused: false, deployed_sha: hex(n, 12), state: 'running', port: 8100 + n, url: `http://127.0.0.1:${8100 + n}/`,
-	since: ago(4000 + n * 977), deployed: n % 5, ...(words[n % words.length] ? { status_text: words[n % words.length], status_set_at: ago(300) } : {}), ...more,
+	name, running: true, failed: false, needs_update: false, needs_login: false, pending_reminders: 0, paused: false, deployed_sha: hex(n, 12), state: 'running', port: 8100 + n, url: `http://127.0.0.1:${8100 + n}/`,
+	up_since: ago(4000 + n * 977), deployed: n % 5, ...(words[n % words.length] ? { status_text: words[n % words.length], status_set_at: ago(300) } : {}), ...more,
 });
 
 export const flags = {
@@ -172,7 +172,7 @@ export function sampleHive(options = {}) {
 		open: options.open,
 		agents: [
 			agent('hm1nd', 0, { port: 8000, url: 'http://127.0.0.1:8000/' }), agent('alice', 1, { deployed_sha: runs.slice(0, 12), deployed: 4, open_proposal: 7, labels: { team: 'web', tier: '1' }, parent: 'hm1nd' }), agent('bob', 2, { labels: { team: 'web' }, open_proposal: 8, parent: 'hm1nd' }),
-			agent('carol', 3, { failed: true, running: false, state: 'failed', labels: { team: 'research' }, since: undefined }), agent('dora', 4, { running: false, state: 'stopped', since: undefined, status_text: undefined, labels: { team: 'research' } }), agent('emil', 6, { paused: true, labels: { team: 'ops' }, drift: 'limits.memory_max' }), agent('fay-the-first-of-her-name', 5, { needs_login: true }),
+			agent('carol', 3, { failed: true, running: false, state: 'failed', labels: { team: 'research' }, up_since: undefined }), agent('dora', 4, { running: false, state: 'stopped', up_since: undefined, status_text: undefined, labels: { team: 'research' } }), agent('emil', 6, { paused: true, labels: { team: 'ops' }, drift: 'limits.memory_max' }), agent('fay-the-first-of-her-name', 5, { needs_login: true }),
 		],
 		proposals: [
 			proposal(1, 'alice', 'deployed', { age: 86400 * 2, title: 'first page' }), proposal(2, 'bob', 'denied', { age: 86000, title: 'mine coins', note: 'bob has nothing to mine' }), proposal(3, 'alice', 'failed', { age: 50000, title: 'a faster loop', note: 'agent.service failed: status=1\nPython traceback: no module named fast' }),

@@ -67,9 +67,11 @@ function stream(response) {
 
 export function serve(hive, { directory = resolve(fileURLToPath(new URL('../../../build/dashboard', import.meta.url))), port = 0 } = {}) {
 	const table = files(directory);
-	const sent = { bytes: 0, plots: 0, names: [] };
+	const sent = { bytes: 0, names: [], strange: [] };
+	const total = [...table.values()].reduce((sum, entry) => sum + (entry.gzip || entry.data).length, 0);
 	const server = createServer(async (request, response) => {
 		const url = new URL(request.url, 'http://localhost');
+		if (/pwned/i.test(url.pathname)) sent.strange.push(url.pathname);
 		const known = table.get(url.pathname) || (/^\/(p\/\d+|a\/[a-z0-9-]+|deploys|audit|login)$/.test(url.pathname) && table.get('/'));
 		if (known) {
 			const encoding = ['br', 'gzip'].find((each) => known[each] && request.headers['accept-encoding']?.includes(each));
@@ -102,7 +104,7 @@ export function serve(hive, { directory = resolve(fileURLToPath(new URL('../../.
 		return undefined;
 	});
 	return new Promise((done) => {
-		server.listen(port, '127.0.0.1', () => done({ url: `http://127.0.0.1:${server.address().port}`, sent, close: () => { server.closeAllConnections(); server.close(); } }));
+		server.listen(port, '127.0.0.1', () => done({ url: `http://127.0.0.1:${server.address().port}`, sent, total, close: () => { server.closeAllConnections(); server.close(); } }));
 	});
 }
 
