@@ -562,37 +562,6 @@ static void hive_crash(struct hive_unit *u)
 	}
 }
 
-/* SIGTERM; whether the daemon has ended by itself within the seconds given. */
-static inline bool hive_stop(struct hive_unit *u, int seconds)
-{
-	int status = 0;
-
-	(void)kill(u->daemon, SIGTERM);
-	for (int i = 0; i < seconds * 50; i++) {
-		if (waitpid(u->daemon, &status, WNOHANG) == u->daemon) {
-			u->daemon = 0;
-			return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-		}
-		usleep(20000);
-	}
-	return false;
-}
-
-/* The stand-in says something unasked. */
-static inline void hive_event(struct hive_unit *u, const char *event)
-{
-	_cleanup_free_ char *path = str_format("%s/event", u->dir);
-	_cleanup_free_ char *text = str_dup(event);
-
-	for (char *q = text; *q; q++)
-		if (*q == '\'')
-			*q = '"';
-	assert_int_equal(file_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, NULL), 0);
-	assert_int_equal(kill(u->exec, SIGUSR1), 0);
-	for (int i = 0; i < 500 && access(path, F_OK) == 0; i++)
-		usleep(10000);
-}
-
 static void hive_up(struct hive_unit *u)
 {
 	static const char *const dirs[] = {"applied", "meta", "logs", "audit", "proposed"};
