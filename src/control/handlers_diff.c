@@ -16,7 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIFFS_AT_ONCE 4 /* for others than operators */
+/* At once, for others than operators on their own socket: agents and readers leave room for
+ * browsers. */
+#define DIFFS_AT_ONCE 4
+#define DIFFS_AT_ONCE_WEB 8
 
 /* One end of a comparison. */
 struct end {
@@ -249,13 +252,13 @@ int handle_diff(struct session *s, const json_t *request, struct error *err)
 {
 	struct diff_request *d = mem_new(1, sizeof(*d));
 	bool keep = s->who == PRINCIPAL_WEB; /* a browser shows each character */
+	size_t most = keep ? DIFFS_AT_ONCE_WEB : DIFFS_AT_ONCE;
 	_cleanup_free_ char *home = NULL;
 	int r = 0;
 
-	d->counts = s->who != PRINCIPAL_OPERATOR && s->who != PRINCIPAL_WEB;
-	if (d->counts && s->hive->diffs >= DIFFS_AT_ONCE)
-		r = error_set(err, EBUSY, "%d differences are being made already",
-			      DIFFS_AT_ONCE);
+	d->counts = s->who != PRINCIPAL_OPERATOR;
+	if (d->counts && s->hive->diffs >= most)
+		r = error_set(err, EBUSY, "%zu differences are being made already", most);
 	if (r == 0)
 		r = json_object_get(request, "id") ? read_proposal(s, request, d, &home, err)
 						   : read_states(s, request, d, &home, err);
