@@ -87,7 +87,7 @@ says() {
 
 @test "a journal is read by priority and cursor, without its system's own lines, and after the end" {
 	running alice
-	run_in alice sh -c 'echo line-one | systemd-cat -p warning; echo line-two | systemd-cat; logger line-three'
+	run_in alice systemd-run --quiet --wait --description=lines sh -c 'echo "<4>line-one"; echo line-two; logger line-three; sleep 0.2'
 	wait_for 10 says alice line-three '{"agent":"alice","lines":100}'
 	wait_for 10 says alice line-two '{"agent":"alice","lines":100}'
 	wait_for 10 says alice line-one '{"agent":"alice","lines":100}'
