@@ -483,6 +483,21 @@ static void test_one_connection_many_operators(void **state)
 	assert_code(ask(f, f->web, "{'cmd':'list'}"), "unauthorized");
 }
 
+/* However many tabs are open, so many workers run; others leave room for them. */
+static void test_diffs_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	log_in(f);
+	hive_add_proposal(f->hive, proposal_new(4, "alice"));
+	f->hive->diffs = 8;
+	assert_code(ask(f, f->web, "{'cmd':'diff','id':4,'session':'%s'}", f->session), "busy");
+	f->hive->diffs = 7;
+	assert_code(ask(f, f->web, "{'cmd':'diff','id':5,'session':'%s'}", f->session),
+		    "not_found");
+	f->hive->diffs = 0;
+}
+
 static void test_peer(void **state)
 {
 	struct fixture *f = *state;
@@ -512,6 +527,7 @@ int main(void)
 		T(test_restart),
 		T(test_one_connection_many_operators),
 		T(test_peer),
+		T(test_diffs_at_once),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

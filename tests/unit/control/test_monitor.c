@@ -55,7 +55,7 @@ static void test_counts(void **state)
 	change(u, "bob", "three", commit);
 	(void)submit(u, "bob", commit);
 	touch(u, "fail-switch");
-	(void)hive_ask(u, "{'cmd':'approve','id':3,'wait':true}");
+	hive_refused(hive_ask(u, "{'cmd':'approve','id':3,'wait':true}"), "deploy_failed");
 	hive_do(hive_ask(u, "{'cmd':'stop','name':'bob','wait':true}"));
 
 	answer = hive_must(hive_ask(u, "{'cmd':'metrics'}"));

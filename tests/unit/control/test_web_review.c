@@ -119,32 +119,6 @@ static void test_characters_are_kept(void **state)
 		    "");
 }
 
-/* However many tabs are open, so many workers run. */
-static void test_diffs_at_once(void **state)
-{
-	const struct browser *b = *state;
-	int fds[24], busy = 0, good = 0;
-
-	assert_int_equal(propose(b, "one"), 1);
-	/* all of them wait before the first is looked at */
-	assert_int_equal(kill(b->u->daemon, SIGSTOP), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		fds[i] = browser_open(b, "{'cmd':'diff','id':1}");
-	assert_int_equal(kill(b->u->daemon, SIGCONT), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
-		json_t *answer = browser_hear(fds[i]);
-		const char *code = json_string_value(json_object_get(answer, "code"));
-
-		busy += code && strcmp(code, "busy") == 0;
-		good += json_is_true(json_object_get(answer, "ok"));
-		json_decref(answer);
-		(void)close(fds[i]);
-	}
-	assert_int_equal(busy + good, (int)ARRAY_SIZE(fds));
-	assert_in_range(good, 8, ARRAY_SIZE(fds) - 1);
-	hive_do(browser_ask(b, "{'cmd':'diff','id':1}"));
-}
-
 static void test_two_states(void **state)
 {
 	const struct browser *b = *state;
@@ -284,7 +258,7 @@ int main(void)
 		T(test_against_what_was_seen),
 		T(test_characters_are_kept),
 		T(test_two_states),
-		T(test_diffs_at_once),
+
 		T(test_all_of_an_agent),
 		T(test_who_decided),
 		T(test_superseded_says_by_what),
