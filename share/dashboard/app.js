@@ -55,11 +55,21 @@ async function toggleNotes() {
 	return toast('You will be told of new proposals', 'good');
 }
 
-// Only what the controller says, never an agent's words; it leads to the difference and has no buttons.
+const SETTLE_MS = 1500;
+
+// What arrives right after a snapshot is not news but what the snapshot had missed; and what was decided meanwhile is none either.
 function note(row, before) {
-	if (!isPending(row) || (before && isPending(before))) return;
+	if (!isPending(row) || (before && isPending(before)) || Date.now() - state.loadedAt < SETTLE_MS) return;
+	setTimeout(() => {
+		const now = state.proposals.get(row.id);
+		if (now && isPending(now)) tell(now);
+	}, 500);
+}
+
+// Only what the controller says, never an agent's words; it leads to the difference and has no buttons.
+function tell(row) {
 	const text = `Proposal ${row.id} of ${row.agent} waits for review`;
-	if (current().id !== row.id) toast(text, '', `/p/${row.id}`);
+	if (current().id !== row.id) toast(text, '', `/p/${row.id}`, row.id);
 	if (!wantsNotes() || document.hasFocus()) return;
 	const shown = new Notification(text, { tag: `skep-${row.id}`, body: `${count(row.flags?.length || 0, 'flag')}` });
 	shown.onclick = () => { window.focus(); navigate(`/p/${row.id}`); shown.close(); };
@@ -128,7 +138,9 @@ function Help({ onClose }) {
 
 function Toasts() {
 	const toasts = useStore((s) => s.toasts);
-	return html`<div class="toasts" role="status" aria-live="polite">${toasts.map(({ id, text, kind, href }) => html`
+	const proposals = useStore((s) => s.proposals);
+	const due = toasts.filter(({ about }) => !about || proposals.get(about)?.status === 'pending');
+	return html`<div class="toasts" role="status" aria-live="polite">${due.map(({ id, text, kind, href }) => html`
 		<div class="toast ${kind}" key=${id}>${href ? html`<a href=${href}>${text}</a>` : html`<span>${text}</span>`}
 			<button type="button" class="quiet square" aria-label="Dismiss" onClick=${() => dismiss(id)}><${Icon} name="cross" /></button></div>`)}
 	</div>`;

@@ -43,8 +43,8 @@ function sources() {
 	return files;
 }
 
-// Comments of whole lines are for readers of the source; strings that span lines never begin with these marks.
-const withoutComments = (text) => text.replace(/^\s*(\/\/.*|\/\*[^]*?\*\/\s*)\n/gm, '');
+// Comments of whole lines and indentation are for readers of the source; no string of ours spans lines and means its blanks.
+const withoutComments = (text) => text.replace(/^\s*(\/\/.*|\/\*[^]*?\*\/\s*)\n/gm, '').replace(/^[\t ]+/gm, '');
 
 const reference = /(["'(])\.\/([\w-]+\.(?:js|css|svg|txt))(["')])/g;
 const files = sources();

@@ -209,8 +209,18 @@ export default function Hive({ route }) {
 	const q = route.query.get('q') || '', chosen = route.query.get('state') || '';
 	const by = route.query.get('group') || '', sort = route.query.get('sort') || '';
 	const rows = [...agents.values()];
-	const asked = q.toLowerCase().split(/\s+/).filter(Boolean);
-	const shown = rows.filter((row) => (!chosen || (chosen === 'drift' ? row.drift : agentState(row) === chosen)) && matches(row, asked));
+	const found = (text) => {
+		const asked = text.toLowerCase().split(/\s+/).filter(Boolean);
+		return rows.filter((row) => (!chosen || (chosen === 'drift' ? row.drift : agentState(row) === chosen)) && matches(row, asked));
+	};
+	const shown = found(q);
+	// what is typed counts, drawn already or not
+	const onSearchKey = (event) => {
+		if (event.key === 'Escape') event.target.blur();
+		if (event.key !== 'Enter') return;
+		const [only, ...more] = found(event.target.value);
+		if (only && !more.length) navigate(`/a/${only.name}`);
+	};
 	const waiting = [...proposals.values()].filter(isPending);
 	const labels = [...new Set(rows.flatMap((row) => Object.keys(row.labels || {})))].sort();
 	const spawn = () => import('./spawn.js').then((module) => setSpawn(() => module.default));
@@ -231,7 +241,7 @@ export default function Hive({ route }) {
 		<div class="bar">
 			<${Summary} rows=${rows} state=${chosen} />
 			<span class="grow"></span>
-			<label class="search"><${Icon} name="search" /><span class="sr">Filter agents</span><input ref=${search} type="search" placeholder="Filter (/)" value=${q} onInput=${(event) => setQuery({ q: event.target.value })} onKeyDown=${(event) => { if (event.key === 'Enter' && shown.length === 1) navigate(`/a/${shown[0].name}`); if (event.key === 'Escape') event.target.blur(); }} /></label>
+			<label class="search"><${Icon} name="search" /><span class="sr">Filter agents</span><input ref=${search} type="search" placeholder="Filter (/)" value=${q} onInput=${(event) => setQuery({ q: event.target.value })} onKeyDown=${onSearchKey} /></label>
 			<label class="pick"><span>Group</span><select value=${by} onChange=${(event) => setQuery({ group: event.target.value })}><option value="">no</option><option value="state">state</option><option value="parent">parent</option>${labels.map((key) => html`<option value=${key}>${key}</option>`)}</select></label>
 			<label class="pick"><span>Sort</span><select value=${sort || 'name'} onChange=${(event) => setQuery({ sort: event.target.value === 'name' ? '' : event.target.value })}>${Object.entries(sorts).map(([key, word]) => html`<option value=${key}>${word}</option>`)}</select></label>
 			<button type="button" onClick=${spawn}><${Icon} name="plus" />Spawn</button>

@@ -1,5 +1,5 @@
 // The keyboard. Whatever is on the page registers its keys with a word on what they do; `?` lists exactly those.
-import { useEffect, useRef } from './html.js';
+import { useLayoutEffect, useRef } from './html.js';
 
 const groups = [];
 const PREFIX_MS = 1200;
@@ -46,7 +46,7 @@ export function useKeys(title, keys) {
 	const group = useRef({ title, keys });
 	group.current.keys = keys;
 	group.current.title = title;
-	useEffect(() => {
+	useLayoutEffect(() => {
 		const mine = group.current;
 		groups.push(mine);
 		return () => groups.splice(groups.indexOf(mine), 1);

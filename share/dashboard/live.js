@@ -19,6 +19,7 @@ function takeSnapshot(line) {
 		proposals: new Map((line.approvals || []).map((row) => [row.id, row])),
 		seq: line.seq || 0,
 		loaded: true,
+		loadedAt: Date.now(),
 	});
 }
 

@@ -50,10 +50,10 @@ export function useStore(select) {
 
 let toastId = 0;
 
-// A short message at the edge of the page; kind is 'good', 'bad' or ''.
-export function toast(text, kind = '', href = '') {
+// A short message at the edge of the page; kind is 'good', 'bad' or ''. `about` is a proposal: decided, it is of no interest any more.
+export function toast(text, kind = '', href = '', about = 0) {
 	const id = ++toastId;
-	update({ toasts: [...state.toasts.slice(-3), { id, text, kind, href }] });
+	update({ toasts: [...state.toasts.slice(-3), { id, text, kind, href, about }] });
 	setTimeout(() => dismiss(id), kind === 'bad' ? 12000 : 6000);
 }
 

@@ -249,6 +249,7 @@ test('the keyboard reaches everything, and ? says how', async (t) => {
 	await page.keyboard.type('dora');
 	await page.keyboard.press('Enter');
 	await page.waitForURL(/\/a\/dora$/);
+	await page.getByRole('heading', { name: 'dora' }).waitFor();
 	await page.keyboard.press('4');
 	await page.waitForURL(/tab=settings/);
 	for (const [keys, path] of [['g d', '/deploys'], ['g a', '/audit'], ['g h', '/'], ['n', '/p/7']]) {
@@ -330,10 +331,17 @@ test('a notification comes on request, from the controller\'s words alone', asyn
 	});
 	await page.getByRole('button', { name: 'account and settings' }).click();
 	await page.getByRole('menuitem', { name: 'Notify me of proposals' }).click();
+	await page.waitForTimeout(1600); // what arrives at first is not news
 	hive.proposals.set(20, { ...hive.proposals.get(9), id: 20, description: 'believe me' });
 	hive.setProposal(20, {});
 	await page.waitForFunction(() => window.shown.length === 1);
 	assert.deepEqual(await page.evaluate(() => window.shown), [['Proposal 20 of fay-the-first-of-her-name waits for review', '0 flags']]);
+	// one that is decided at once is none
+	hive.proposals.set(21, { ...hive.proposals.get(9), id: 21 });
+	hive.setProposal(21, {});
+	hive.setProposal(21, { state: 'superseded' });
+	await page.waitForTimeout(1000);
+	assert.equal(await page.locator('.toast', { hasText: 'Proposal 21' }).count(), 0);
 	await page.getByRole('link', { name: 'Proposal 20' }).click();
 	await page.waitForURL(/\/p\/20$/);
 });
