@@ -248,15 +248,17 @@ static void check_limits(json_t *checks, const struct place *place,
 	if (supervisor->enforced(place, &mask, reason, &err) < 0)
 		checks_add(checks, "limits", false, "see the detail", "%s", error_text(&err));
 	else
-		checks_add(
-			checks, "limits", mask == CGROUP_ALL,
-			"boot with cgroup v2 and, without systemd, delegate a group with the "
-			"memory, cpu and pids controllers",
-			"memory %s, CPU %s, tasks %s%s%s",
-			mask & CGROUP_MEMORY ? "enforced" : "not enforced",
-			mask & CGROUP_CPU ? "enforced" : "not enforced",
-			mask & CGROUP_TASKS ? "enforced" : "not enforced",
-			reason[0] ? ": " : "", reason);
+		checks_add(checks, "limits", mask == CGROUP_ALL,
+			   "put systemd.unified_cgroup_hierarchy=1 on the kernel's command "
+			   "line and "
+			   "reboot; without systemd, delegate a group with the memory, cpu and "
+			   "pids "
+			   "controllers",
+			   "memory %s, CPU %s, tasks %s%s%s",
+			   mask & CGROUP_MEMORY ? "enforced" : "not enforced",
+			   mask & CGROUP_CPU ? "enforced" : "not enforced",
+			   mask & CGROUP_TASKS ? "enforced" : "not enforced",
+			   reason[0] ? ": " : "", reason);
 }
 
 static void check_disk(json_t *checks, const struct place *place)

@@ -41,7 +41,7 @@ static const struct entry {
 	{false, "applied", false, false, 02755, OWNER_SKEP},
 	{false, "meta", false, false, 02755, OWNER_SKEP},
 	{false, "logs", false, false, 0755, OWNER_SKEP},
-	{false, "audit", false, false, 0700, OWNER_SKEP},
+	{false, "audit", false, false, 0750, OWNER_SKEP},
 	{false, "proposed", false, false, 0755, OWNER_ROOT},
 	{false, "agents", false, false, 0755, OWNER_ROOT},
 	{false, "systems", false, false, 0755, OWNER_ROOT},
