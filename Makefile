@@ -22,6 +22,7 @@ ZSHCOMPLETIONDIR ?= $(PREFIX)/share/zsh/site-functions
 FISHCOMPLETIONDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 BUILD ?= build
 NSPAWN ?= /usr/bin/systemd-nspawn
+NIX ?= /usr/bin/nix
 
 CFLAGS ?= -O2 -g
 CPPFLAGS ?=
@@ -49,7 +50,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags libgit2 libsystemd jansson libevent_core 2>/dev/null)
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Isrc $(WARNINGS) $(HARDENING) -fPIE $(CPPFLAGS) $(CFLAGS) $(INSTRUMENT) \
-	-DSKEP_VERSION='"$(VERSION)"' -DSKEP_NSPAWN='"$(NSPAWN)"' -DSKEP_DATADIR='"$(DATADIR)"' $(PKG_CFLAGS)
+	-DSKEP_VERSION='"$(VERSION)"' -DSKEP_NSPAWN='"$(NSPAWN)"' -DSKEP_NIX='"$(NIX)"' -DSKEP_DATADIR='"$(DATADIR)"' $(PKG_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 
 LAYERS := base model wire git nix host control web
@@ -58,12 +59,12 @@ PROGRAMS := skepd skep-exec skep-export skep-build skep-web skep
 LIBS_skepd = libgit2 libutf8proc libsystemd libsodium jansson libevent_core
 LIBS_skep-exec = libsystemd jansson libevent_core
 LIBS_skep-export = libgit2 jansson
-LIBS_skep-build = libgit2 jansson
+LIBS_skep-build = libgit2 jansson libevent_core
 LIBS_skep-web = libsystemd jansson libevent_extra libevent_core
 USES_skepd = control host nix git wire model base
 USES_skep-exec = host model base
 USES_skep-export = git base
-USES_skep-build = git model base
+USES_skep-build = nix git model base
 USES_skep-web = web wire model base
 USES_skep = wire model base
 

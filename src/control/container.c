@@ -59,8 +59,8 @@ struct limits container_limits(struct hive *hive, struct agent *agent, const cha
 	return wish;
 }
 
-int container_spec(struct hive *hive, struct agent *agent, const char *commit, const char *tree,
-		   json_t **ret, struct error *err)
+int container_spec(struct hive *hive, struct agent *agent, const char *commit,
+		   const char *system, json_t **ret, struct error *err)
 {
 	const struct settings *s = &agent->settings;
 	struct manifest manifest;
@@ -77,7 +77,7 @@ int container_spec(struct hive *hive, struct agent *agent, const char *commit, c
 	manifest_release(&manifest);
 	spec = json_pack("{s:s,s:s,s:I,s:s,s:s,s:i,s:s,s:i,s:o,s:{s:I,s:I,s:I}}", "agent",
 			 s->name, "role", name_is_manager(s->name) ? "manager" : "agent",
-			 "uid_base", (json_int_t)s->uid_base, "system", tree, "network",
+			 "uid_base", (json_int_t)s->uid_base, "system", system, "network",
 			 s->private_network ? "private" : "host", "port", (int)s->port, "label",
 			 s->name, "dashboard_port", (int)hive->config->dashboard_port, "env",
 			 env, "limits", "memory_max_bytes", (json_int_t)limits.memory_max_bytes,

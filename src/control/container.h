@@ -13,8 +13,8 @@ int container_manifest(struct hive *hive, struct agent *agent, const char *commi
 
 /* The SPEC object for running commit (whose tree is the system) as this agent. The caller owns
  * it. */
-int container_spec(struct hive *hive, struct agent *agent, const char *commit, const char *tree,
-		   json_t **ret, struct error *err);
+int container_spec(struct hive *hive, struct agent *agent, const char *commit,
+		   const char *system, json_t **ret, struct error *err);
 
 /* The limits in force: the operator's, the agent's wish as deployed, the hive's default. */
 struct limits container_limits(struct hive *hive, struct agent *agent, const char *commit);

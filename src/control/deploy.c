@@ -18,6 +18,7 @@
 #include "base/crash.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "control/candidate.h"
 #include "control/container.h"
 #include "control/event.h"
 #include "control/joblog.h"
@@ -26,6 +27,7 @@
 #include "control/port.h"
 #include "control/postmortem.h"
 #include "control/probe.h"
+#include "control/systems.h"
 #include "git/refs.h"
 
 #include <errno.h>
@@ -101,12 +103,21 @@ static void on_stopped_again(struct op *op)
 			on_stop_read);
 }
 
+/* Of the commit of meta. */
+static char *record_message(const struct op *op)
+{
+	const struct settings *s = &op->agent->settings;
+
+	return str_format("deploy %s deployed/%" PRId64 " %.*s", s->name,
+			  op->proposal ? op->proposal->id : s->deployed, OID_SHORT, op->commit);
+}
+
 static void record(struct op *op)
 {
 	struct settings *s = &op->agent->settings;
 	struct proposal *p = op->proposal;
 	struct verdict verdict = {
-		.system = op->tree,
+		.system = op->system,
 		.build_ms = op->build_ms,
 		.downtime_ms = op->agent->downtime_ms,
 	};
@@ -119,13 +130,12 @@ static void record(struct op *op)
 		op_finish(op, 0);
 		return;
 	}
-	message = str_format("deploy %s deployed/%" PRId64 " %.*s", s->name, p->id, OID_SHORT,
-			     op->commit);
+	message = record_message(op);
 	s->deployed = p->id;
 	memcpy(s->revision, op->commit, sizeof(s->revision));
 	verdict.meta_commit = meta_commit_id;
 	crash_point("probed");
-	r = meta_prepare(op->hive, message, meta_commit_id, &op->err);
+	r = candidate_commit(op, message, meta_commit_id, &op->err);
 	if (r == 0)
 		r = ledger_decide(op->hive, p, PROPOSAL_DEPLOYED, &verdict, &op->err);
 	if (r < 0) {
@@ -141,6 +151,7 @@ static void record(struct op *op)
 	joblog_line(op->log, "deployed: %s runs %.*s as deployed/%" PRId64, s->name, OID_SHORT,
 		    op->commit, p->id);
 	ledger_mark_stale(op->hive, op->agent);
+	systems_release(op->hive, op->agent);
 	if (s->running) {
 		op_finish(op, 0);
 		return;
@@ -154,7 +165,7 @@ static void record(struct op *op)
 /* There is an earlier system, and it is wanted running. */
 static bool goes_back(const struct op *op)
 {
-	return op->old_tree[0] && op->agent->settings.running;
+	return op->old_system[0] && op->agent->settings.running;
 }
 
 static void no_way_back(struct op *op)
@@ -182,14 +193,14 @@ static void roll_back(struct op *op)
 	}
 	if (!goes_back(op)) {
 		joblog_line(op->log, "stopping the container: %s",
-			    op->old_tree[0] ? "it is wanted stopped"
-					    : "there is no earlier system to go back to");
+			    op->old_system[0] ? "it is wanted stopped"
+					      : "there is no earlier system to go back to");
 		op_call(op, "stop", container_stop_arguments(op->agent, 0), NULL, 0,
 			on_rolled_back);
 		return;
 	}
-	if (container_spec(op->hive, op->agent, op->old_commit, op->old_tree, &spec, &op->err) <
-	    0) {
+	if (container_spec(op->hive, op->agent, op->old_commit, op->old_system, &spec,
+			   &op->err) < 0) {
 		no_way_back(op);
 		return;
 	}
@@ -222,7 +233,7 @@ static void on_rollback_read(struct op *op)
 	if (entry)
 		container_seen(op->hive, op->agent, entry);
 	back = entry && strcmp(op->agent->state, "running") == 0 &&
-	       strcmp(op->agent->system, op->old_tree) == 0;
+	       strcmp(op->agent->system, op->old_system) == 0;
 	if (!goes_back(op))
 		error_set(&op->err, EIO, "%s; the container is %s", error_text(&op->why),
 			  op->agent->state);
@@ -261,6 +272,7 @@ static void on_read_back(struct op *op)
 {
 	const json_t *entry =
 		op->r == 0 ? container_entry(op->answer, op->agent->settings.name) : NULL;
+	char shown[SYSTEM_SIZE], other[SYSTEM_SIZE];
 	struct manifest manifest;
 
 	if (op->r < 0) {
@@ -275,13 +287,15 @@ static void on_read_back(struct op *op)
 		roll_back(op);
 		return;
 	}
-	if (strcmp(op->agent->system, op->tree) != 0) {
-		error_set(&op->why, EIO, "the container runs system %.*s, not %.*s", OID_SHORT,
-			  op->agent->system, OID_SHORT, op->tree);
+	if (strcmp(op->agent->system, op->system) != 0) {
+		error_set(&op->why, EIO, "the container runs system %s, not %s",
+			  system_show(other, op->agent->system),
+			  system_show(shown, op->system));
 		roll_back(op);
 		return;
 	}
-	joblog_line(op->log, "read back: the container runs system %.*s", OID_SHORT, op->tree);
+	joblog_line(op->log, "read back: the container runs system %s",
+		    system_show(shown, op->system));
 	if (op->skip_probe) {
 		record(op);
 		return;
@@ -326,7 +340,7 @@ static void switch_now(struct op *op)
 {
 	json_t *spec = NULL;
 
-	if (container_spec(op->hive, op->agent, op->commit, op->tree, &spec, &op->err) < 0) {
+	if (container_spec(op->hive, op->agent, op->commit, op->system, &spec, &op->err) < 0) {
 		op->r = op->err.err;
 		fail(op, "deploy_failed");
 		return;
@@ -356,7 +370,7 @@ static void on_looked(struct op *op)
 	op->was_running = entry && strcmp(op->agent->state, "running") == 0;
 	if (op->was_running && op->agent->failed_units)
 		op->baseline = json_incref(op->agent->failed_units);
-	if (op->was_running && !op->proposal && strcmp(op->agent->system, op->tree) == 0) {
+	if (op->was_running && !op->proposal && strcmp(op->agent->system, op->system) == 0) {
 		op_finish(op, 0); /* it runs this very system: no restart */
 		return;
 	}
@@ -376,23 +390,19 @@ static void on_port(struct op *op)
 
 static void on_built(struct op *op)
 {
-	const char *system;
+	char shown[SYSTEM_SIZE];
 
 	op->build = 0;
 	op->build_ms = clock_boot_ms() - op->began_ms;
 	op_give_slot(op);
+	op->r = candidate_built(op, &op->err);
 	if (op->r < 0) {
 		fail(op, "build_failed");
 		return;
 	}
-	system = json_string_value(json_object_get(op->answer, "system"));
-	if (!system || strcmp(system, op->tree) != 0) {
-		op->r = error_set(&op->err, EIO,
-				  "the builder made another system than was asked for");
-		fail(op, "build_failed");
-		return;
-	}
-	joblog_line(op->log, "built: system %.*s%s", OID_SHORT, op->tree,
+	if (!op->proposal)
+		memcpy(op->old_system, op->system, sizeof(op->old_system));
+	joblog_line(op->log, "built: system %s%s", system_show(shown, op->system),
 		    json_is_true(json_object_get(op->answer, "reused")) ? " was there already"
 									: "");
 	crash_point("built");
@@ -405,7 +415,10 @@ static void on_built(struct op *op)
 
 static void build(struct op *op)
 {
+	const struct settings *s = &op->agent->settings;
+	_cleanup_free_ char *message = record_message(op);
 	_cleanup_close_ int log_fd = -1;
+	json_t *arguments = NULL;
 
 	op->began_ms = clock_boot_ms();
 	if (op->log)
@@ -416,11 +429,14 @@ static void build(struct op *op)
 		op_finish(op, op->r);
 		return;
 	}
-	op->build =
-		op_call(op, "build",
-			container_arguments(op->agent, json_pack("{s:s,s:s}", "commit",
-								 op->commit, "tree", op->tree)),
-			&log_fd, 1, on_built);
+	if (op->r == 0)
+		op->r = candidate_make(op, op->proposal ? op->proposal->id : s->deployed,
+				       message, &arguments, &op->err);
+	if (op->r < 0) {
+		fail(op, "build_failed");
+		return;
+	}
+	op->build = op_call(op, "build", arguments, &log_fd, 1, on_built);
 }
 
 static void begin_again(struct op *op)
@@ -437,23 +453,17 @@ static void begin_again(struct op *op)
 	}
 	memcpy(op->commit, s->revision, sizeof(op->commit));
 	memcpy(op->old_commit, op->commit, sizeof(op->commit));
-	memcpy(op->old_tree, op->tree, sizeof(op->tree));
 	op_take_slot(op, &op->hive->builds, build);
 }
 
 static int find_old_system(struct op *op)
 {
-	_cleanup_(repo_freep) struct repo *repo = NULL;
 	const struct settings *s = &op->agent->settings;
-	int r;
 
 	if (!s->revision[0])
 		return 0;
-	r = hive_open_applied(op->hive, s->name, &repo, &op->err);
-	if (r < 0)
-		return r;
 	memcpy(op->old_commit, s->revision, sizeof(op->old_commit));
-	return repo_commit_tree(repo, s->revision, op->old_tree, &op->err);
+	return systems_of(op->hive, op->agent, s->deployed, op->old_system, &op->err);
 }
 
 static void begin(struct op *op)

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "control/container.h"
 #include "control/rows.h"
+#include "control/systems.h"
 #include "wire/answer.h"
 
 #include <errno.h>
@@ -169,7 +170,7 @@ static void put_settings(const struct session *s, const struct agent *agent, jso
 	json_object_set_new(row, "port", json_integer(set->port));
 	json_object_set_new(row, "uid_base", json_integer(set->uid_base));
 	json_object_set_new(row, "driver", json_string(driver_kind_name(set->driver)));
-	json_object_set_new(row, "builder", json_string(SETTINGS_BUILDER));
+	json_object_set_new(row, "builder", json_string(builder_kind_name(set->builder)));
 	json_object_set_new(row, "network",
 			    json_string(set->private_network ? "private" : "host"));
 	json_object_set_new(row, "desired", json_string(set->running ? "running" : "stopped"));
@@ -185,10 +186,11 @@ static void put_settings(const struct session *s, const struct agent *agent, jso
 		json_object_set_new(row, "proposed_path", json_string(proposed));
 }
 
-static void put_container(const struct agent *agent, const char *tree, json_t *row)
+static void put_container(const struct agent *agent, const char *tree, const char *system,
+			  json_t *row)
 {
 	json_object_set_new(row, "tree", json_string(tree));
-	json_object_set_new(row, "system", json_string(tree));
+	json_put_str(row, "system", system[0] ? system : NULL);
 	json_put_str(row, "system_running", agent->system[0] ? agent->system : NULL);
 	if (agent->leader > 0)
 		json_object_set_new(row, "leader", json_integer(agent->leader));
@@ -203,19 +205,20 @@ int handle_agent(struct session *s, const json_t *request, struct error *err)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
 	json_t *row, *proposals = json_array();
-	char tree[OID_HEX_SIZE];
+	char tree[OID_HEX_SIZE], system[SYSTEM_SIZE];
 	struct agent *agent;
 	int r;
 
 	if ((r = dispatch_agent(s, request, "name", &agent, err)) < 0 ||
 	    (r = hive_open_applied(s->hive, agent->settings.name, &repo, err)) < 0 ||
-	    (r = repo_commit_tree(repo, agent->settings.revision, tree, err)) < 0) {
+	    (r = repo_commit_tree(repo, agent->settings.revision, tree, err)) < 0 ||
+	    (r = systems_of(s->hive, agent, agent->settings.deployed, system, err)) < 0) {
 		json_decref(proposals);
 		return r;
 	}
 	row = row_agent(s->hive, agent);
 	put_settings(s, agent, row);
-	put_container(agent, tree, row);
+	put_container(agent, tree, system, row);
 	for (size_t i = s->hive->n_proposals;
 	     i > 0 && json_array_size(proposals) < ROWS_OF_AGENT; i--)
 		if (strcmp(s->hive->proposals[i - 1]->agent, agent->settings.name) == 0)

@@ -26,20 +26,20 @@ static int read_network(const char *network, int *ret_private, struct error *err
 }
 
 /* What both verbs say of the agent that is to be; it borrows from the request. */
-static int read_wanted(const json_t *request, struct spawn_request *ret, struct error *err)
+static int read_wanted(const struct hive *hive, const json_t *request,
+		       struct spawn_request *ret, struct error *err)
 {
-	const char *driver = driver_kind_name(DRIVER_NSPAWN), *builder = SETTINGS_BUILDER,
-		   *network = NULL;
+	const char *driver = driver_kind_name(DRIVER_NSPAWN), *network = NULL, *builder = NULL;
 	json_t *labels = NULL;
 	int r;
 
-	*ret = (struct spawn_request){.limits = LIMITS_UNSET};
+	*ret = (struct spawn_request){.limits = LIMITS_UNSET, .builder = hive->config->builder};
 	if ((r = json_get_str(request, "name", true, &ret->name, err)) < 0 ||
 	    (r = name_check(ret->name, err)) < 0 ||
 	    (r = json_get_str(request, "driver", false, &driver, err)) < 0 ||
 	    (r = driver_kind_parse(driver, &ret->driver, err)) < 0 ||
 	    (r = json_get_str(request, "builder", false, &builder, err)) < 0 ||
-	    (r = settings_check_builder(builder, err)) < 0 ||
+	    (builder && (r = builder_kind_parse(builder, &ret->builder, err)) < 0) ||
 	    (r = json_get_str(request, "network", false, &network, err)) < 0 ||
 	    (r = read_network(network, &ret->private_network, err)) < 0 ||
 	    (r = json_get_object(request, "labels", false, &labels, err)) < 0 ||
@@ -56,7 +56,7 @@ int handle_spawn(struct session *s, const json_t *request, struct error *err)
 	bool wait = false;
 	int r;
 
-	if ((r = read_wanted(request, &wanted, err)) < 0 ||
+	if ((r = read_wanted(s->hive, request, &wanted, err)) < 0 ||
 	    (r = json_get_bool(request, "wait", false, &wait, err)) < 0 ||
 	    (r = lifecycle_spawn(s->hive, &wanted, &s->actor, &op, err)) < 0)
 		return r;
@@ -71,10 +71,12 @@ int handle_adopt(struct session *s, const json_t *request, struct error *err)
 	bool wait = false;
 	int r;
 
-	if ((r = read_wanted(request, &wanted, err)) < 0 ||
+	if ((r = read_wanted(s->hive, request, &wanted, err)) < 0 ||
 	    (r = json_get_bool(request, "wait", false, &wait, err)) < 0)
 		return r;
 	wanted.driver = DRIVER_NIXOS_CONTAINER;
+	if (s->hive->config->nixpkgs)
+		wanted.builder = BUILDER_NIX;
 	wanted.adopts = true;
 	r = lifecycle_spawn(s->hive, &wanted, &s->actor, &op, err);
 	return r < 0 ? r : answer_for(s, op, wait, wanted.name, 0, false);
@@ -97,7 +99,7 @@ int handle_request_spawn(struct session *s, const json_t *request, struct error 
 	struct proposal *p = NULL;
 	int r;
 
-	if ((r = read_wanted(request, &wanted, err)) < 0 ||
+	if ((r = read_wanted(s->hive, request, &wanted, err)) < 0 ||
 	    (r = json_get_str(request, "description", false, &description, err)) < 0 ||
 	    (r = request_spawn(s->hive, &wanted, description, &s->actor, &p, err)) < 0)
 		return r;

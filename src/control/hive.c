@@ -27,6 +27,7 @@ struct hive *hive_new(struct loop *loop, const struct config *config, int64_t (*
 	/* not by its path: who started us may be able to walk it and we not */
 	hive->worker_path = str_dup("/proc/self/exe");
 	hive->templates_fd = -1;
+	hive->lock = lock_new();
 	hive->builds.limit = config->max_builds;
 	hive->starts.limit = config->max_starts;
 	hive->started_boot_ms = clock_boot_ms();
@@ -63,6 +64,9 @@ void hive_free(struct hive *hive)
 	free(hive->kept);
 	free(hive->proposals);
 	free(hive->worker_path);
+	json_decref(hive->inputs);
+	lock_free(hive->lock);
+	free(hive->flake_template);
 	closep(&hive->templates_fd);
 	free(hive);
 }

@@ -10,6 +10,8 @@
 #include "model/config.h"
 #include "model/proposal.h"
 #include "model/settings.h"
+#include "model/system.h"
+#include "nix/lock.h"
 #include "git/repo.h"
 
 #include <jansson.h>
@@ -51,7 +53,7 @@ struct agent {
 	char state[16]; /* "running", "starting", "stopped", "failed", "unknown" */
 	char boot_state[24];
 	json_t *failed_units; /* array, owned; may be NULL */
-	char system[OID_HEX_SIZE];
+	char system[SYSTEM_SIZE];
 	int64_t leader;
 	char exit[64];
 
@@ -121,6 +123,9 @@ struct hive {
 	int64_t chain_seq; /* of the newest record tag */
 	char chain_head[OID_HEX_SIZE];
 	char meta_head[OID_HEX_SIZE];
+	json_t *inputs;    /* URLs of flake.nix: nixpkgs, base; NULL: Nix builds nothing yet */
+	struct lock *lock; /* flake.lock */
+	char *flake_template; /* of flake.nix; read when it is first needed */
 
 	struct slots builds, starts;
 	size_t imports, import_turn; /* submissions being imported; whose turn it was last */

@@ -9,6 +9,7 @@ struct spawn_request {
 	struct limits limits; /* LIMIT_UNSET where not said */
 	int private_network;  /* −1: the hive's default */
 	enum driver_kind driver;
+	enum builder_kind builder;
 	bool adopts; /* its container is there already, made by hand */
 };
 

@@ -1,7 +1,9 @@
 #include "control/meta.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "control/flake.h"
 #include "git/commit.h"
 #include "git/refs.h"
 
@@ -12,12 +14,18 @@
 #define AGENTS_MAX_BYTES (16 << 20)
 #define META_BRANCH "refs/heads/main"
 
-static const char readme[] = "# The log of this hive\n"
-			     "\n"
-			     "Written by skepd alone, one commit per change. `agents.json` is "
-			     "what is wanted of every agent: change it with\n"
-			     "`skep set`, `skep start`, `skep approve` and the like, never "
-			     "here. `git log -p` shows who runs what since when.\n";
+static const char readme[] =
+	"# The log of this hive\n"
+	"\n"
+	"Written by skepd alone, one commit per change. `git log -p` shows who runs what since "
+	"when. Change nothing here: what is\n"
+	"written is what `skep spawn`, `skep set`, `skep approve` and the like did.\n"
+	"\n"
+	"* `agents.json`: what is wanted of every agent, one per line.\n"
+	"* `flake.nix`, `flake.lock`: only where systems are built by Nix. The systems of all "
+	"agents as one flake, and the exact\n"
+	"  commit of everything that goes into them. Look, without changing anything:\n"
+	"  `nix flake metadata 'git+file:///var/lib/skep/meta?ref=refs/heads/main'`.\n";
 
 /* added: an agent that is not there yet; NULL: none */
 static json_t *render_agents(const struct hive *hive, const struct settings *added)
@@ -46,19 +54,55 @@ static json_t *render_agents(const struct hive *hive, const struct settings *add
 				    json_pack("{s:i,s:I}", "port", (int)k->port, "uid_base",
 					      (json_int_t)k->uid_base));
 	}
-	json_object_set_new(top, "version", json_integer(1));
 	json_object_set_new(top, "agents", agents);
 	json_object_set_new(top, "kept", kept);
 	return top;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* One line per entry, so that a change is one line of a difference. */
+static void add_object(struct buf *out, const char *key, const json_t *object)
+{
+	_cleanup_free_ const char **names =
+		mem_new(json_object_size(object) + 1, sizeof(*names));
+	const char *name;
+	json_t *entry;
+	size_t n = 0;
+
+	json_object_foreach ((json_t *)object, name, entry)
+		names[n++] = name;
+	qsort(names, n, sizeof(*names), compare_names);
+	buf_addf(out, "  \"%s\": {", key);
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *text = json_dumps(json_object_get(object, names[i]),
+						       JSON_SORT_KEYS | JSON_ENCODE_ANY);
+
+		buf_addf(out, "%s\n    \"%s\": %s", i ? "," : "", names[i], text);
+	}
+	buf_add_str(out, n > 0 ? "\n  }" : "}");
+}
+
 static char *agents_text(const struct hive *hive, const struct settings *added)
 {
 	json_t *top = render_agents(hive, added);
-	_cleanup_free_ char *text = json_dumps(top, JSON_INDENT(2));
+	struct buf out = {};
 
+	buf_add_str(&out, "{\n");
+	add_object(&out, "agents", json_object_get(top, "agents"));
+	if (hive->inputs) {
+		buf_addf(&out, ",\n  \"dashboard_port\": %u,\n",
+			 (unsigned)hive->config->dashboard_port);
+		add_object(&out, "inputs", hive->inputs);
+	}
+	buf_add_str(&out, ",\n");
+	add_object(&out, "kept", json_object_get(top, "kept"));
+	buf_add_str(&out, ",\n  \"version\": 1\n}\n");
 	json_decref(top);
-	return str_format("%s\n", text);
+	return buf_take(&out);
 }
 
 static int open_meta(const struct hive *hive, struct repo **ret, struct error *err)
@@ -74,32 +118,59 @@ int meta_prepare(struct hive *hive, const char *message, char ret[OID_HEX_SIZE],
 	return meta_preview(hive, NULL, message, ret, err);
 }
 
+/* Whether a commit has exactly this file (data NULL: not at all). */
+static int same_file(struct repo *repo, const char *commit, const char *path, const char *data,
+		     bool *same, struct error *err)
+{
+	_cleanup_buf_ struct buf now = {};
+	int r = commit_read_file(repo, commit, path, AGENTS_MAX_BYTES, &now, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	*same &= r == -ENOENT ? !data : data && strcmp(buf_str(&now), data) == 0;
+	return 0;
+}
+
+static int write_files(struct hive *hive, struct repo *repo, const char *const texts[3],
+		       const char *message, char ret[OID_HEX_SIZE], struct error *err)
+{
+	static const char *const paths[] = {AGENTS_FILE, FLAKE_FILE, LOCK_FILE};
+	struct commit_file files[4] = {
+		{.path = "README.md", .data = readme, .size = sizeof(readme) - 1}};
+	bool same = hive->meta_head[0] != '\0';
+	size_t n = 1;
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths) && r == 0; i++) {
+		if (hive->meta_head[0])
+			r = same_file(repo, hive->meta_head, paths[i], texts[i], &same, err);
+		if (texts[i])
+			files[n++] = (struct commit_file){.path = paths[i],
+							  .data = texts[i],
+							  .size = strlen(texts[i])};
+	}
+	if (r < 0)
+		return r;
+	if (same) {
+		memcpy(ret, hive->meta_head, OID_HEX_SIZE);
+		return 0;
+	}
+	return commit_files(repo, hive->meta_head[0] ? hive->meta_head : NULL, files, n,
+			    message, hive->wall_s(), ret, err);
+}
+
 int meta_preview(struct hive *hive, const struct settings *added, const char *message,
 		 char ret[OID_HEX_SIZE], struct error *err)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
-	_cleanup_free_ char *text = agents_text(hive, added);
-	struct commit_file files[2] = {
-		{.path = AGENTS_FILE, .data = text, .size = strlen(text)},
-		{.path = "README.md", .data = readme, .size = sizeof(readme) - 1},
-	};
-	_cleanup_buf_ struct buf now = {};
+	_cleanup_free_ char *agents = agents_text(hive, added), *flake = NULL, *lock = NULL;
 	int r = open_meta(hive, &repo, err);
 
-	if (r < 0)
-		return r;
-	if (hive->meta_head[0]) {
-		r = commit_read_file(repo, hive->meta_head, AGENTS_FILE, AGENTS_MAX_BYTES, &now,
-				     err);
-		if (r < 0)
-			return r;
-		if (strcmp(buf_str(&now), text) == 0) {
-			memcpy(ret, hive->meta_head, OID_HEX_SIZE);
-			return 0;
-		}
-	}
-	return commit_files(repo, hive->meta_head[0] ? hive->meta_head : NULL, files,
-			    hive->meta_head[0] ? 1 : 2, message, hive->wall_s(), ret, err);
+	if (r == 0)
+		r = flake_texts(hive, &flake, &lock, err);
+	return r < 0 ? r
+		     : write_files(hive, repo, (const char *const[]){agents, flake, lock},
+				   message, ret, err);
 }
 
 int meta_publish(struct hive *hive, const char *commit, struct error *err)
@@ -149,15 +220,17 @@ static int read_kept(struct hive *hive, const json_t *kept, struct error *err)
 
 static int read_agents(struct hive *hive, const json_t *top, struct error *err)
 {
-	json_t *agents = NULL, *kept = NULL, *entry;
+	json_t *agents = NULL, *kept = NULL, *inputs = NULL, *entry;
 	int64_t version = 0;
 	const char *name;
 	int r;
 
 	if ((r = json_get_int(top, "version", true, 1, 1, &version, err)) < 0 ||
 	    (r = json_get_object(top, "agents", true, &agents, err)) < 0 ||
+	    (r = json_get_object(top, "inputs", false, &inputs, err)) < 0 ||
 	    (r = json_get_object(top, "kept", false, &kept, err)) < 0)
 		return r;
+	hive->inputs = json_incref(inputs);
 	json_object_foreach (agents, name, entry) {
 		struct settings settings;
 
@@ -194,6 +267,9 @@ int meta_load(struct hive *hive, struct error *err)
 		return meta_commit(hive, "begin a hive", err);
 	if (r < 0)
 		return r;
+	r = flake_load(hive, repo, hive->meta_head, err);
+	if (r < 0)
+		return error_prefix(err, "meta");
 	r = commit_read_file(repo, hive->meta_head, AGENTS_FILE, AGENTS_MAX_BYTES, &text, err);
 	if (r == 0)
 		r = json_parse(text.data, text.size, &top, err);

@@ -1,4 +1,7 @@
-/* The meta repository: agents.json, one commit per change; its log is the log of the hive. */
+/*
+ * The meta repository: agents.json and, where Nix builds, the flake of all systems, one commit
+ * per change; its log is the log of the hive.
+ */
 #pragma once
 
 #include "control/hive.h"

@@ -49,7 +49,10 @@ struct op {
 	/* what the deploy steps carry along */
 	struct proposal *proposal; /* NULL: a start or rebuild of what is deployed already */
 	char commit[OID_HEX_SIZE], tree[OID_HEX_SIZE];
-	char old_commit[OID_HEX_SIZE], old_tree[OID_HEX_SIZE];
+	char old_commit[OID_HEX_SIZE];
+	char system[SYSTEM_SIZE], old_system[SYSTEM_SIZE]; /* what was built; "": none yet */
+	/* the commit of meta that Nix builds, and what it was made on */
+	char candidate[OID_HEX_SIZE], candidate_parent[OID_HEX_SIZE];
 	struct joblog *log;
 	uint64_t build; /* the request to skep-exec while it builds; 0: none */
 	struct probe_run *probe;
@@ -62,7 +65,7 @@ struct op {
 	int64_t stop_s; /* time to halt in; 0: as configured */
 
 	/* what spawn and destroy carry along */
-	bool purge, revived;
+	bool purge, revived, tags_late; /* tags_late: deployed/0 waits for the system */
 	bool adopts;     /* a container that is not ours to destroy, should it fail */
 	bool removes;    /* the agent leaves memory when this ends, however it ends */
 	json_t *files;   /* of the template */

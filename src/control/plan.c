@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "control/inputs.h"
 #include "control/request.h"
 #include "host/spec.h"
 
@@ -153,9 +154,17 @@ int plan_agent(const struct hive *hive, const struct spawn_request *request,
 	if ((r = check_name(hive, request->name, err)) < 0 ||
 	    (r = check_approved(hive, request->name, err)) < 0)
 		return r;
+	if (request->driver == DRIVER_NIXOS_CONTAINER && request->builder != BUILDER_NIX &&
+	    !request->adopts)
+		return error_set(
+			err, EINVAL,
+			"the driver nixos-container runs only what the builder nix makes");
+	if (request->builder == BUILDER_NIX && (r = inputs_check(hive, err)) < 0)
+		return r;
 	settings_init(&settings, request->name);
 	settings.limits = request->limits;
 	settings.driver = request->driver;
+	settings.builder = request->builder;
 	settings.private_network = request->private_network < 0 ? hive->config->private_network
 								: request->private_network > 0;
 	if (!name_is_manager(request->name))

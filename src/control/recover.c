@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "control/candidate.h"
 #include "control/container.h"
 #include "control/ledger.h"
 #include "control/lifecycle.h"
@@ -239,8 +240,9 @@ int recover_load(struct hive *hive, struct error *err)
 {
 	int r;
 
-	if ((r = meta_load(hive, err)) < 0 || (r = scan_purged(hive, err)) < 0 ||
-	    (r = scan_requests(hive, err)) < 0 || (r = scan_agents(hive, err)) < 0 ||
+	if ((r = meta_load(hive, err)) < 0 || (r = candidate_sweep(hive, err)) < 0 ||
+	    (r = scan_purged(hive, err)) < 0 || (r = scan_requests(hive, err)) < 0 ||
+	    (r = scan_agents(hive, err)) < 0 ||
 	    (r = meta_commit(hive, "take over what was deployed before the last stop", err)) <
 		    0 ||
 	    (r = close_superseded(hive, err)) < 0)

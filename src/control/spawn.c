@@ -10,8 +10,10 @@
 #include "base/cleanup.h"
 #include "base/crash.h"
 #include "base/json.h"
+#include "control/candidate.h"
 #include "control/container.h"
 #include "control/event.h"
+#include "control/inputs.h"
 #include "control/joblog.h"
 #include "control/meta.h"
 #include "control/outcome.h"
@@ -35,6 +37,7 @@ static void on_prepared(struct op *op);
 static void on_seeded(struct op *op);
 static bool is_fork(const struct op *op);
 static void on_system(struct op *op);
+static int write_first_tag(struct op *op);
 static void on_started(struct op *op);
 static void on_read_back(struct op *op);
 
@@ -96,7 +99,7 @@ static void on_read_back(struct op *op)
 	if (op->r == 0 && (!entry || strcmp(op->agent->state, "running") != 0))
 		op->r = error_set(&op->err, EIO, "the container is %s",
 				  entry ? op->agent->state : "gone");
-	if (op->r == 0 && strcmp(op->agent->system, op->tree) != 0)
+	if (op->r == 0 && strcmp(op->agent->system, op->system) != 0)
 		op->r = error_set(&op->err, EIO,
 				  "the container runs another system than was built");
 	if (op->r < 0)
@@ -119,60 +122,89 @@ static void start(struct op *op)
 {
 	json_t *spec = NULL;
 
-	op->r = container_spec(op->hive, op->agent, op->commit, op->tree, &spec, &op->err);
+	op->r = container_spec(op->hive, op->agent, op->commit, op->system, &spec, &op->err);
 	if (op->r < 0)
 		undo(op, "deploy_failed");
 	else
 		op_call(op, "start", spec, NULL, 0, on_started);
 }
 
+/* Of the commit of meta. */
+static char *entry_message(const struct op *op)
+{
+	const struct settings *s = &op->agent->settings;
+
+	return str_format("%s %s deployed/%" PRId64 " %.*s",
+			  is_fork(op)   ? "fork"
+			  : op->revived ? "revive"
+					: "spawn",
+			  s->name, s->deployed, OID_SHORT, s->revision);
+}
+
 static void on_system(struct op *op)
 {
+	_cleanup_free_ char *message = entry_message(op);
 	struct settings *s = &op->agent->settings;
-	_cleanup_free_ char *message = NULL;
+	char commit[OID_HEX_SIZE], shown[SYSTEM_SIZE];
 
 	op->build = 0;
 	op_give_slot(op);
+	op->r = candidate_built(op, &op->err);
 	if (op->r < 0) {
 		undo(op, "build_failed");
 		return;
 	}
-	message = str_format("%s %s deployed/%" PRId64 " %.*s",
-			     is_fork(op)   ? "fork"
-			     : op->revived ? "revive"
-					   : "spawn",
-			     s->name, s->deployed, OID_SHORT, s->revision);
+	if (op->tags_late)
+		op->r = write_first_tag(op);
 	op->agent->unborn = false;
 	hive_unkeep(op->hive, s->name);
-	op->r = meta_commit(op->hive, message, &op->err);
+	if (op->r == 0)
+		op->r = candidate_commit(op, message, commit, &op->err);
+	if (op->r == 0)
+		op->r = meta_publish(op->hive, commit, &op->err);
 	if (op->r < 0) {
 		undo(op, NULL);
 		return;
 	}
 	crash_point("entered");
 	request_mark_stale(op->hive);
-	joblog_line(op->log, "built: system %.*s", OID_SHORT, op->tree);
+	joblog_line(op->log, "built: system %s", system_show(shown, op->system));
 	lifecycle_open_socket(op->hive, op->agent);
 	op_take_slot(op, &op->hive->starts, start);
 }
 
 static void build(struct op *op)
 {
+	_cleanup_free_ char *message = entry_message(op);
 	_cleanup_close_ int log_fd = -1;
+	json_t *arguments = NULL;
 
+	if (op->r < 0) {
+		undo(op, "build_failed");
+		return;
+	}
 	if (op->log)
 		op->r = joblog_pipe(op->log, &log_fd, &op->err);
 	else
 		log_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (op->r == 0)
+		op->r = candidate_make(op, op->agent->settings.deployed, message, &arguments,
+				       &op->err);
 	if (op->r < 0) {
 		undo(op, NULL);
 		return;
 	}
-	op->build =
-		op_call(op, "build",
-			container_arguments(op->agent, json_pack("{s:s,s:s}", "commit",
-								 op->commit, "tree", op->tree)),
-			&log_fd, 1, on_system);
+	op->build = op_call(op, "build", arguments, &log_fd, 1, on_system);
+}
+
+/* A hive's first system by Nix: where its inputs come from is settled before. */
+static void begin_build(struct op *op)
+{
+	op->r = 0;
+	if (op->agent->settings.builder == BUILDER_NIX)
+		inputs_ensure(op, build);
+	else
+		build(op);
 }
 
 /* ---- the first commit: of the template, or of another agent ---- */
@@ -225,7 +257,7 @@ static int make_first_commit(struct op *op, struct repo *repo)
 	return r < 0 ? r : repo_commit_tree(repo, op->commit, op->tree, &op->err);
 }
 
-static int write_first_tag(struct op *op, struct repo *repo)
+static int write_first_tag(struct op *op)
 {
 	_cleanup_(entry_release) struct entry entry = {};
 	struct settings *s = &op->agent->settings;
@@ -236,7 +268,7 @@ static int write_first_tag(struct op *op, struct repo *repo)
 	entry_begin(&entry, subject, NULL);
 	entry_put(&entry, "Skep-Commit", op->commit);
 	entry_put(&entry, "Skep-Tree", op->tree);
-	entry_put(&entry, "Skep-System", op->tree);
+	entry_put(&entry, "Skep-System", op->system);
 	entry_put(&entry, "Skep-Actor", op->has_actor ? op->actor.name : "skepd");
 	entry_put(&entry, "Skep-Channel", op->has_actor ? op->actor.channel : "controller");
 	r = ledger_write(op->hive, s->name, false, PROPOSAL_DEPLOYED, 0, op->commit, &entry,
@@ -245,7 +277,32 @@ static int write_first_tag(struct op *op, struct repo *repo)
 		return r;
 	s->deployed = 0;
 	crash_point("first-tag");
-	return refs_move(repo, "refs/heads/main", op->commit, NULL, &op->err);
+	return 0;
+}
+
+/* What Nix makes of a commit is known only once it is built, and so is what the tag says. Until
+ * then main holds the first commit, and a spawn that is asked for again goes on with it. */
+static int make_first(struct op *op, struct repo *repo)
+{
+	char main[OID_HEX_SIZE] = "";
+	int r = refs_read(repo, "refs/heads/main", main, &op->err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	op->tags_late = op->agent->settings.builder == BUILDER_NIX;
+	op->agent->settings.deployed = 0;
+	if (op->tags_late && main[0]) {
+		memcpy(op->commit, main, sizeof(op->commit));
+		return repo_commit_tree(repo, op->commit, op->tree, &op->err);
+	}
+	r = is_fork(op) ? take_commit(op, repo) : make_first_commit(op, repo);
+	if (r == 0 && !op->tags_late) {
+		memcpy(op->system, op->tree, sizeof(op->tree));
+		r = write_first_tag(op);
+	}
+	return r < 0 ? r
+		     : refs_move(repo, "refs/heads/main", op->commit, main[0] ? main : NULL,
+				 &op->err);
 }
 
 /* Kept repositories: what was deployed last runs again. 1: found it; 0: there is nothing yet.
@@ -293,14 +350,12 @@ static int make_applied(struct op *op, int64_t *ret_time)
 	int r;
 
 	if ((r = repo_create(dir, &op->err)) < 0 || (r = repo_open(dir, &repo, &op->err)) < 0 ||
-	    (r = template_read(op->hive, op->agent->settings.name, &op->files, &op->err)) < 0)
+	    (r = template_read(op->hive, &op->agent->settings, &op->files, &op->err)) < 0)
 		return r;
 	r = find_deployed(op, repo);
 	if (r > 0)
 		op->revived = true;
-	else if (r < 0 ||
-		 (r = is_fork(op) ? take_commit(op, repo) : make_first_commit(op, repo)) < 0 ||
-		 (r = write_first_tag(op, repo)) < 0)
+	else if (r < 0 || (r = make_first(op, repo)) < 0)
 		return r;
 	r = commit_log(repo, op->commit, 1, take_time, ret_time, &op->err);
 	return r < 0 ? r : 0;
@@ -316,7 +371,7 @@ static void on_seeded(struct op *op)
 	}
 	crash_point("seeded");
 	memcpy(s->revision, op->commit, sizeof(s->revision));
-	op_take_slot(op, &op->hive->builds, build);
+	op_take_slot(op, &op->hive->builds, begin_build);
 }
 
 static void seed(struct op *op)

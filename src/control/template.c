@@ -114,9 +114,12 @@ static int read_dir(struct reader *t, int dir_fd, const char *prefix, int depth)
 	return errno ? error_set_errno(t->err, errno, "cannot list template '%s'", prefix) : 0;
 }
 
-int template_read(const struct hive *hive, const char *agent, json_t **ret, struct error *err)
+int template_read(const struct hive *hive, const struct settings *settings, json_t **ret,
+		  struct error *err)
 {
-	const char *name = name_is_manager(agent) ? "overlay/manager" : "overlay/agent";
+	const char *agent = settings->name;
+	_cleanup_free_ char *name = str_format("%s/%s", builder_kind_name(settings->builder),
+					       name_is_manager(agent) ? "manager" : "agent");
 	_cleanup_free_ char *dir = str_format("%s/%s", hive->config->templates_dir, name);
 	struct reader t = {.agent = agent, .files = json_array(), .err = err};
 	bool opened = hive->templates_fd >= 0;

@@ -4,8 +4,9 @@
 #include "control/hive.h"
 
 /*
- * Reads <templates>/overlay/<agent|manager> into [{"path","data","executable"?,"symlink"?}]
+ * Reads <templates>/<builder>/<agent|manager> into [{"path","data","executable"?,"symlink"?}]
  * with @NAME@ replaced by the agent's name in text. Bounded: 256 files, 1 MiB. The caller owns
  * the array.
  */
-int template_read(const struct hive *hive, const char *agent, json_t **ret, struct error *err);
+int template_read(const struct hive *hive, const struct settings *settings, json_t **ret,
+		  struct error *err);

@@ -128,6 +128,33 @@ static int add_stdio(sd_bus_message *m, const struct transient *t)
 	return r;
 }
 
+static int add_number(sd_bus_message *m, const char *property, int64_t value)
+{
+	return sd_bus_message_append(m, "(sv)", property, "t", (uint64_t)value);
+}
+
+static int add_sandbox(sd_bus_message *m, const struct transient *t)
+{
+	int r = 0;
+
+	if (t->memory_max_bytes > 0)
+		r = add_number(m, "MemoryMax", t->memory_max_bytes);
+	if (r >= 0 && t->tasks_max > 0)
+		r = add_number(m, "TasksMax", t->tasks_max);
+	if (r < 0 || !t->writable)
+		return r;
+	r = add_string(m, "ProtectSystem", "strict");
+	if (r >= 0)
+		r = add_string(m, "ProtectHome", "read-only");
+	if (r >= 0)
+		r = add_bool(m, "PrivateTmp", 1);
+	if (r >= 0)
+		r = add_bool(m, "PrivateDevices", 1);
+	if (r >= 0)
+		r = add_bool(m, "NoNewPrivileges", 1);
+	return r < 0 ? r : add_strings(m, "ReadWritePaths", t->writable);
+}
+
 static int add_properties(sd_bus_message *m, const struct transient *t, bool keep)
 {
 	_cleanup_free_ char *description =
@@ -156,6 +183,10 @@ static int add_properties(sd_bus_message *m, const struct transient *t, bool kee
 					  (uint64_t)t->runtime_max_ms * 1000);
 	if (r >= 0 && t->user)
 		r = add_string(m, "User", t->user);
+	if (r >= 0 && t->group)
+		r = add_string(m, "Group", t->group);
+	if (r >= 0)
+		r = add_sandbox(m, t);
 	if (r >= 0 && t->cwd)
 		r = add_string(m, "WorkingDirectory", t->cwd);
 	if (r >= 0 && t->env)

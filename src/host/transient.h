@@ -12,8 +12,12 @@ struct transient {
 	const char *description; /* one line; foreign text is fine */
 	const char *path;        /* of the program; NULL: the manager looks argv[0] up */
 	const char *const *argv;
-	const char *const *env; /* may be NULL */
-	const char *user, *cwd; /* may be NULL */
+	const char *const *env;              /* may be NULL */
+	const char *user, *group, *cwd;      /* may be NULL */
+	int64_t memory_max_bytes, tasks_max; /* 0: no limit of its own */
+	/* NULL-terminated: it may write there, below its own /tmp, and nowhere else, and gains
+	 * no privileges; NULL: no such sandbox */
+	const char *const *writable;
 	const int *stdio; /* three descriptors, -1 for the manager's default; may be NULL */
 	const char
 		*tty_path; /* instead of stdio: a terminal, which becomes the controlling one */

@@ -28,6 +28,8 @@ void config_init(struct config *c)
 		.limits = {LIMIT_MEMORY_DEFAULT, LIMIT_CPU_DEFAULT, LIMIT_TASKS_DEFAULT},
 		.max_builds = 2,
 		.max_starts = 4,
+		.build_timeout_s = 3600,
+		.build_memory_bytes = 4LL << 30,
 		.stop_timeout_ms = 30000,
 		.import_timeout_ms = 60000,
 		.proposal_days = 7,
@@ -105,6 +107,22 @@ static int load_network(const json_t *object, bool *ret_private, struct error *e
 	return 0;
 }
 
+static int load_builder(struct config *c, const json_t *object, struct error *err)
+{
+	const char *builder = NULL, *memory = NULL;
+	int r;
+
+	if ((r = json_get_str(object, "builder", false, &builder, err)) < 0 ||
+	    (builder && (r = builder_kind_parse(builder, &c->builder, err)) < 0) ||
+	    (r = load_text(object, "nixpkgs", &c->nixpkgs, err)) < 0 ||
+	    (r = load_text(object, "base", &c->base, err)) < 0 ||
+	    (r = json_get_str(object, "build_memory_max", false, &memory, err)) < 0)
+		return r;
+	return memory ? limit_parse_memory("build_memory_max", memory, &c->build_memory_bytes,
+					   err)
+		      : 0;
+}
+
 static int load_numbers(struct config *c, const json_t *object, struct error *err)
 {
 	int64_t port = c->dashboard_port, skep_uid = c->skep_uid, build_uid = c->build_uid,
@@ -116,6 +134,7 @@ static int load_numbers(struct config *c, const json_t *object, struct error *er
 		{"dashboard_port", 1, 65535, &port},
 		{"max_builds", 1, 64, &c->max_builds},
 		{"max_starts", 1, 64, &c->max_starts},
+		{"build_timeout", 1, 86400, &c->build_timeout_s},
 		{"proposal_days", 1, 3650, &c->proposal_days},
 		{"proposals_per_hour", 1, 100000, &c->proposals_per_hour},
 		{"max_repo_bytes", 1 << 20, 1LL << 40, &c->max_repo_bytes},
@@ -153,35 +172,23 @@ static int load_numbers(struct config *c, const json_t *object, struct error *er
 int config_load(struct config *c, const json_t *object, struct error *err)
 {
 	static const char *const keys[] = {
-		"state_dir",
-		"runtime_dir",
-		"templates_dir",
-		"domain",
-		"home",
-		"dashboard_port",
-		"dashboard",
-		"network",
-		"limits",
-		"max_builds",
-		"max_starts",
-		"stop_timeout",
-		"import_timeout",
-		"proposal_days",
-		"proposals_per_hour",
-		"max_repo_bytes",
-		"max_log_bytes",
-		"keep_logs",
-		"keep_systems",
-		"tidy_interval",
-		"unbound_verdicts",
-		"admin_group",
-		"read_group",
-		"skep_uid",
-		"build_uid",
-		"web_uid",
-		"admin_gid",
-		"read_gid",
-		NULL,
+		"state_dir",      "runtime_dir",
+		"templates_dir",  "domain",
+		"home",           "dashboard_port",
+		"dashboard",      "network",
+		"limits",         "max_builds",
+		"max_starts",     "builder",
+		"nixpkgs",        "base",
+		"build_timeout",  "build_memory_max",
+		"stop_timeout",   "import_timeout",
+		"proposal_days",  "proposals_per_hour",
+		"max_repo_bytes", "max_log_bytes",
+		"keep_logs",      "keep_systems",
+		"tidy_interval",  "unbound_verdicts",
+		"admin_group",    "read_group",
+		"skep_uid",       "build_uid",
+		"web_uid",        "admin_gid",
+		"read_gid",       NULL,
 	};
 	static const char *const limit_keys[] = {"memory_max", "cpu_quota", "tasks_max", NULL};
 	json_t *limits = NULL;
@@ -207,7 +214,7 @@ int config_load(struct config *c, const json_t *object, struct error *err)
 	    (r = json_get_bool(object, "unbound_verdicts", false, &c->unbound_verdicts, err)) <
 		    0 ||
 	    (r = json_get_bool(object, "dashboard", false, &c->dashboard, err)) < 0 ||
-	    (r = load_numbers(c, object, err)) < 0 ||
+	    (r = load_numbers(c, object, err)) < 0 || (r = load_builder(c, object, err)) < 0 ||
 	    (r = json_get_object(object, "limits", false, &limits, err)) < 0)
 		return r;
 	if (limits && (r = json_only_keys(limits, limit_keys, "'limits'", err)) < 0)
@@ -220,6 +227,8 @@ void config_release(struct config *c)
 	free(c->state_dir);
 	free(c->runtime_dir);
 	free(c->templates_dir);
+	free(c->nixpkgs);
+	free(c->base);
 	free(c->domain);
 	free(c->home);
 	free(c->admin_group);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "model/builder.h"
 #include "model/limits.h"
 
 #include <jansson.h>
@@ -19,6 +20,10 @@ struct config {
 	bool private_network; /* of agents that are spawned without saying */
 	struct limits limits; /* of agents that neither set nor ask for their own */
 	int64_t max_builds, max_starts;
+	enum builder_kind builder; /* of agents that are spawned without saying */
+	char *nixpkgs, *base;      /* flake URLs; NULL: nothing is built by Nix here */
+	int64_t build_timeout_s;   /* by Nix */
+	int64_t build_memory_bytes;
 	int64_t stop_timeout_ms, import_timeout_ms;
 	int64_t proposal_days;      /* undecided proposals expire after this many days */
 	int64_t proposals_per_hour; /* of one agent */

@@ -34,14 +34,6 @@ void settings_copy(struct settings *to, const struct settings *from)
 	to->probe = from->probe ? json_deep_copy(from->probe) : NULL;
 }
 
-int settings_check_builder(const char *builder, struct error *err)
-{
-	if (strcmp(builder, SETTINGS_BUILDER) == 0)
-		return 0;
-	return error_set(err, EOPNOTSUPP, "there is no builder '%.40s' here; there is: %s",
-			 builder, SETTINGS_BUILDER);
-}
-
 static bool is_label_text(const char *s)
 {
 	size_t n = strlen(s);
@@ -123,7 +115,7 @@ int settings_from_json(const char *name, const json_t *object, struct settings *
 	    (r = json_get_str(object, "driver", true, &driver, err)) < 0 ||
 	    (r = driver_kind_parse(driver, &s.driver, err)) < 0 ||
 	    (r = json_get_str(object, "builder", true, &builder, err)) < 0 ||
-	    (r = settings_check_builder(builder, err)) < 0 ||
+	    (r = builder_kind_parse(builder, &s.builder, err)) < 0 ||
 	    (r = json_get_int(object, "port", true, 1, 65535, &port, err)) < 0 ||
 	    (r = json_get_int(object, "uid_base", true, 65536, 0x7fff0000, &uid_base, err)) <
 		    0 ||
@@ -163,7 +155,7 @@ json_t *settings_to_json(const struct settings *s)
 	json_object_set_new(o, "role",
 			    json_string(name_is_manager(s->name) ? "manager" : "agent"));
 	json_object_set_new(o, "driver", json_string(driver_kind_name(s->driver)));
-	json_object_set_new(o, "builder", json_string(SETTINGS_BUILDER));
+	json_object_set_new(o, "builder", json_string(builder_kind_name(s->builder)));
 	json_object_set_new(o, "port", json_integer(s->port));
 	json_object_set_new(o, "uid_base", json_integer(s->uid_base));
 	json_object_set_new(o, "network", json_string(s->private_network ? "private" : "host"));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "model/builder.h"
 #include "model/driver.h"
 #include "model/limits.h"
 #include "model/names.h"
@@ -19,6 +20,7 @@ struct settings {
 	char name[AGENT_NAME_MAX + 1];
 	char parent[AGENT_NAME_MAX + 1]; /* "" at the root of the tree */
 	enum driver_kind driver;
+	enum builder_kind builder;
 	uint16_t port;
 	uid_t uid_base;
 	bool private_network;
@@ -60,7 +62,3 @@ json_t *settings_to_text(const struct settings *settings);
 /* Checks KEY and VALUE of a label: [a-z0-9._-]{1,63} each, value may be empty only to remove.
  */
 int settings_check_label(const char *key, const char *value, struct error *err);
-
-/* The builders this build has; -EOPNOTSUPP naming the value and what there is. */
-int settings_check_builder(const char *builder, struct error *err);
-#define SETTINGS_BUILDER "overlay"

@@ -37,6 +37,15 @@ const char *system_name(const char *s)
 	return system_is_store(s) ? s + strlen(SYSTEM_STORE_DIR) : s;
 }
 
+char *system_show(char out[SYSTEM_SIZE], const char *s)
+{
+	if (oid_is_valid(s))
+		snprintf(out, SYSTEM_SIZE, "%.*s", OID_SHORT, s);
+	else
+		snprintf(out, SYSTEM_SIZE, "%s", *s ? system_name(s) : "none of ours");
+	return out;
+}
+
 bool system_from_name(const char *name, char ret[SYSTEM_SIZE])
 {
 	if (!oid_is_valid(name) && !is_store_name(name))

@@ -18,5 +18,8 @@ bool system_is_store(const char *s);
 /* One path component: the digits, or the name in the store. Borrowed from s. */
 const char *system_name(const char *s);
 
+/* For people: the first digits of a tree, or the name in the store. Returns out. */
+char *system_show(char out[SYSTEM_SIZE], const char *s);
+
 /* The system of that name; false when there can be none. */
 bool system_from_name(const char *name, char ret[SYSTEM_SIZE]);

@@ -14,6 +14,7 @@
 #include "model/manifest.h"
 
 #include "skep-build/confine.h"
+#include "skep-build/evaluate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,6 +54,7 @@ static int usage(void)
 	fputs("usage: skep-build overlay --uid N --gid N --owner UID --repo DIR --commit OID "
 	      "--tree OID\n"
 	      "       skep-build hash --uid N --gid N\n"
+	      "       skep-build nix|lock (see evaluate.h)\n"
 	      "Descriptor 1 is the log, 3 receives the result, 4 is the directory.\n",
 	      stderr);
 	return EXIT_USAGE;
@@ -235,6 +237,8 @@ int main(int argc, char **argv)
 	struct outcome outcome = {};
 	struct error err = {};
 
+	if (argc >= 2 && (strcmp(argv[1], "nix") == 0 || strcmp(argv[1], "lock") == 0))
+		return evaluate(argc - 1, argv + 1);
 	if (argc < 2 || !parse_options(argc - 1, argv + 1, &options))
 		return usage();
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
@@ -245,7 +249,14 @@ int main(int argc, char **argv)
 		if (commands[i].needs_commit &&
 		    (!options.repo || !options.owner || !options.commit || !options.tree))
 			return usage();
-		r = confine(options.uid, options.gid, DIR_FD, &err);
+		r = confine(&(struct confinement){.uid = options.uid,
+						  .gid = options.gid,
+						  .last_fd = DIR_FD,
+						  .wall_s = 300,
+						  .memory_bytes = 1u << 30,
+						  .cpu_s = 120,
+						  .file_bytes = 64u << 20},
+			    &err);
 		if (r == 0)
 			r = git_setup(false, &err);
 		if (r == 0)

@@ -15,6 +15,7 @@
 #define SECOND 1000
 #define MAX_ARGUMENTS 10
 #define TIMEOUT_MAX_S 600
+#define BUILD_MAX_S 86400
 
 #define REQUIRED(k, t, lo, hi)                                              \
 	{                                                                   \
@@ -60,7 +61,16 @@ static const struct verb verbs[] = {
 	 ARGUMENTS(AGENT, OWNER)},
 	{.name = "build", .handler = verb_build, .deadline_ms = 290 * SECOND, .n_fds = 1,
 	 ARGUMENTS(AGENT, REQUIRED("commit", ARG_OID, 0, 0), REQUIRED("tree", ARG_OID, 0, 0),
-		   OPTIONAL("base_uid", ARG_UID_BASE, 0, 0))},
+		   OPTIONAL("base_uid", ARG_UID_BASE, 0, 0), OPTIONAL("builder", ARG_TEXT, 0, 16),
+		   OPTIONAL("memo", ARG_TEXT, 0, 64), OPTIONAL("ref", ARG_TEXT, 0, 100),
+		   OPTIONAL("timeout_s", ARG_INT, 1, BUILD_MAX_S),
+		   OPTIONAL("memory_max_bytes", ARG_INT, 1 << 20, INT64_MAX))},
+	{.name = "lock", .handler = verb_lock, .deadline_ms = 290 * SECOND, .n_fds = 1,
+	 ARGUMENTS(REQUIRED("inputs", ARG_OBJECT, 0, 0), OPTIONAL("lock", ARG_LINES, 0, 131072),
+		   OPTIONAL("timeout_s", ARG_INT, 1, BUILD_MAX_S),
+		   OPTIONAL("memory_max_bytes", ARG_INT, 1 << 20, INT64_MAX))},
+	{.name = "gcroots", .handler = verb_gcroots, .deadline_ms = 30 * SECOND,
+	 ARGUMENTS(AGENT, REQUIRED("keep", ARG_WORDS, 0, 1000))},
 	{.name = "retain", .handler = verb_retain, .deadline_ms = 300 * SECOND,
 	 .flags = VERB_MINOR, ARGUMENTS(REQUIRED("systems", ARG_WORDS, 0, 5000))},
 	{.name = "start", .handler = verb_start, .deadline_ms = 300 * SECOND,
@@ -124,7 +134,8 @@ static int check_text(const struct argument *a, const json_t *value, struct erro
 {
 	const char *text = json_string_value(value);
 
-	if (!text || strlen(text) > (size_t)a->max || strchr(text, '\n'))
+	if (!text || strlen(text) > (size_t)a->max ||
+	    (a->type == ARG_TEXT && strchr(text, '\n')))
 		return error_set(err, EINVAL, "'%s' must be a line of at most %lld bytes",
 				 a->key, (long long)a->max);
 	return 0;
@@ -175,6 +186,7 @@ static int check_one(const struct argument *a, const json_t *arguments, struct e
 		return json_get_int(arguments, a->key, true, a->min, a->max, &number, err);
 	case ARG_BOOL:
 		return json_get_bool(arguments, a->key, true, &truth, err);
+	case ARG_LINES:
 	case ARG_TEXT:
 		return check_text(a, value, err);
 	case ARG_OBJECT:
@@ -223,6 +235,6 @@ int64_t table_deadline_ms(const struct verb *verb, const json_t *arguments)
 
 	if (verb->deadline_ms == 0)
 		return 0;
-	(void)json_get_int(arguments, "timeout_s", false, 0, TIMEOUT_MAX_S, &timeout_s, NULL);
+	(void)json_get_int(arguments, "timeout_s", false, 0, BUILD_MAX_S, &timeout_s, NULL);
 	return verb->deadline_ms + timeout_s * SECOND;
 }

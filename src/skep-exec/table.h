@@ -17,6 +17,7 @@ enum argument_type {
 	ARG_INT,      /* min to max */
 	ARG_BOOL,
 	ARG_TEXT,   /* a line of at most max bytes */
+	ARG_LINES,  /* a text of at most max bytes */
 	ARG_WORDS,  /* a list of at most max strings */
 	ARG_OBJECT, /* the handler looks closer */
 	ARG_LIST,   /* at most max items; the handler looks closer */
@@ -69,6 +70,9 @@ int verb_remote(struct verb_request *request, json_t *answer, struct error *err)
 int verb_export(struct verb_request *request, json_t *answer, struct error *err);
 int verb_build(struct verb_request *request, json_t *answer, struct error *err);
 int verb_retain(struct verb_request *request, json_t *answer, struct error *err);
+int verb_build_nix(struct verb_request *request, json_t *answer, struct error *err);
+int verb_lock(struct verb_request *request, json_t *answer, struct error *err);
+int verb_gcroots(struct verb_request *request, json_t *answer, struct error *err);
 int verb_start(struct verb_request *request, json_t *answer, struct error *err);
 int verb_stop(struct verb_request *request, json_t *answer, struct error *err);
 int verb_switch(struct verb_request *request, json_t *answer, struct error *err);

@@ -170,11 +170,16 @@ int verb_build(struct verb_request *request, json_t *answer, struct error *err)
 		.tree = json_string_value(json_object_get(request->arguments, "tree")),
 		.log_fd = request->fds[0],
 	};
+	const char *builder = json_string_value(json_object_get(request->arguments, "builder"));
 	_cleanup_close_ int systems_fd = place_open(place->state, "systems", err);
 	int r;
 
 	if (systems_fd < 0)
 		return systems_fd;
+	if (builder && strcmp(builder, "nix") == 0)
+		return verb_build_nix(request, answer, err);
+	if (builder && strcmp(builder, "overlay") != 0)
+		return error_set(err, EOPNOTSUPP, "there is no builder '%s' here", builder);
 	b.systems_fd = systems_fd;
 	snprintf(b.uid, sizeof(b.uid), "%u", (unsigned)place->build_uid);
 	snprintf(b.gid, sizeof(b.gid), "%u", (unsigned)place->build_gid);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "host/driver.h"
+#include "host/gcroot.h"
 #include "host/lock.h"
 #include "host/outside.h"
 #include "host/verbs_inside.h"
@@ -53,6 +54,8 @@ static int destroy(struct verb_request *request, const char *agent, struct error
 		r = error_set(err, EBUSY, "the container of '%s' is still running", agent);
 	if (r == 0)
 		r = driver->destroy(request, agent, err);
+	if (r == 0)
+		r = gcroot_keep(place, agent, NULL, err);
 	if (r == 0)
 		r = remove_one(place->runtime, "spec", spec, err);
 	if (r == 0)

@@ -72,7 +72,7 @@ runs_what() {
 	equal "$COMMIT" "$(desired alice revision)"
 	equal "deploy alice deployed/2 ${COMMIT:0:12}" "$(meta log -1 --format=%s main)"
 	# one change, one readable difference
-	equal '2	2	agents.json' "$(meta show --numstat --format= main)"
+	equal '1	1	agents.json' "$(meta show --numstat --format= main)"
 	contains "$(skep log "$N")" 'the container runs system'
 	run -0 skep history alice
 	contains "$output" "deploy alice deployed/2"

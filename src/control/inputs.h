@@ -1,0 +1,20 @@
+/*
+ * The inputs that are no agents: nixpkgs, and the flake with the modules that every agent gets.
+ * Locked once, when Nix is first to build something; from then on only by the operator.
+ */
+#pragma once
+
+#include "control/op.h"
+
+/* Whether the configuration allows builds by Nix: it names both, and they can be written down.
+ */
+int inputs_check(const struct hive *hive, struct error *err);
+
+/*
+ * Goes on with step when the hive has its inputs, after having them locked if need be. op->r
+ * says how that went; the log is the operation's.
+ */
+void inputs_ensure(struct op *op, op_step step);
+
+/* Makes what skep-exec's `lock` answered the base of hive->lock. */
+int inputs_take(struct hive *hive, const char *text, struct error *err);
