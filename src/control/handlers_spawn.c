@@ -29,15 +29,17 @@ static int read_network(const char *network, int *ret_private, struct error *err
 static int read_wanted(const struct hive *hive, const json_t *request,
 		       struct spawn_request *ret, struct error *err)
 {
-	const char *driver = driver_kind_name(DRIVER_NSPAWN), *network = NULL, *builder = NULL;
+	const char *driver = NULL, *network = NULL, *builder = NULL;
 	json_t *labels = NULL;
 	int r;
 
-	*ret = (struct spawn_request){.limits = LIMITS_UNSET, .builder = hive->config->builder};
+	*ret = (struct spawn_request){.limits = LIMITS_UNSET,
+				      .driver = hive->config->driver,
+				      .builder = hive->config->builder};
 	if ((r = json_get_str(request, "name", true, &ret->name, err)) < 0 ||
 	    (r = name_check(ret->name, err)) < 0 ||
 	    (r = json_get_str(request, "driver", false, &driver, err)) < 0 ||
-	    (r = driver_kind_parse(driver, &ret->driver, err)) < 0 ||
+	    (driver && (r = driver_kind_parse(driver, &ret->driver, err)) < 0) ||
 	    (r = json_get_str(request, "builder", false, &builder, err)) < 0 ||
 	    (builder && (r = builder_kind_parse(builder, &ret->builder, err)) < 0) ||
 	    (r = json_get_str(request, "network", false, &network, err)) < 0 ||
@@ -75,7 +77,7 @@ int handle_adopt(struct session *s, const json_t *request, struct error *err)
 	    (r = json_get_bool(request, "wait", false, &wait, err)) < 0)
 		return r;
 	wanted.driver = DRIVER_NIXOS_CONTAINER;
-	if (s->hive->config->nixpkgs)
+	if (!json_object_get(request, "builder"))
 		wanted.builder = BUILDER_NIX;
 	wanted.adopts = true;
 	r = lifecycle_spawn(s->hive, &wanted, &s->actor, &op, err);

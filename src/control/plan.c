@@ -154,8 +154,7 @@ int plan_agent(const struct hive *hive, const struct spawn_request *request,
 	if ((r = check_name(hive, request->name, err)) < 0 ||
 	    (r = check_approved(hive, request->name, err)) < 0)
 		return r;
-	if (request->driver == DRIVER_NIXOS_CONTAINER && request->builder != BUILDER_NIX &&
-	    !request->adopts)
+	if (request->driver == DRIVER_NIXOS_CONTAINER && request->builder != BUILDER_NIX)
 		return error_set(
 			err, EINVAL,
 			"the driver nixos-container runs only what the builder nix makes");

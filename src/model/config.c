@@ -109,10 +109,12 @@ static int load_network(const json_t *object, bool *ret_private, struct error *e
 
 static int load_builder(struct config *c, const json_t *object, struct error *err)
 {
-	const char *builder = NULL, *memory = NULL;
+	const char *driver = NULL, *builder = NULL, *memory = NULL;
 	int r;
 
-	if ((r = json_get_str(object, "builder", false, &builder, err)) < 0 ||
+	if ((r = json_get_str(object, "driver", false, &driver, err)) < 0 ||
+	    (driver && (r = driver_kind_parse(driver, &c->driver, err)) < 0) ||
+	    (r = json_get_str(object, "builder", false, &builder, err)) < 0 ||
 	    (builder && (r = builder_kind_parse(builder, &c->builder, err)) < 0) ||
 	    (r = load_text(object, "nixpkgs", &c->nixpkgs, err)) < 0 ||
 	    (r = load_text(object, "base", &c->base, err)) < 0 ||
@@ -172,23 +174,41 @@ static int load_numbers(struct config *c, const json_t *object, struct error *er
 int config_load(struct config *c, const json_t *object, struct error *err)
 {
 	static const char *const keys[] = {
-		"state_dir",      "runtime_dir",
-		"templates_dir",  "domain",
-		"home",           "dashboard_port",
-		"dashboard",      "network",
-		"limits",         "max_builds",
-		"max_starts",     "builder",
-		"nixpkgs",        "base",
-		"build_timeout",  "build_memory_max",
-		"stop_timeout",   "import_timeout",
-		"proposal_days",  "proposals_per_hour",
-		"max_repo_bytes", "max_log_bytes",
-		"keep_logs",      "keep_systems",
-		"tidy_interval",  "unbound_verdicts",
-		"admin_group",    "read_group",
-		"skep_uid",       "build_uid",
-		"web_uid",        "admin_gid",
-		"read_gid",       NULL,
+		"state_dir",
+		"runtime_dir",
+		"templates_dir",
+		"domain",
+		"home",
+		"dashboard_port",
+		"dashboard",
+		"network",
+		"limits",
+		"max_builds",
+		"max_starts",
+		"driver",
+		"builder",
+		"nixpkgs",
+		"base",
+		"build_timeout",
+		"build_memory_max",
+		"stop_timeout",
+		"import_timeout",
+		"proposal_days",
+		"proposals_per_hour",
+		"max_repo_bytes",
+		"max_log_bytes",
+		"keep_logs",
+		"keep_systems",
+		"tidy_interval",
+		"unbound_verdicts",
+		"admin_group",
+		"read_group",
+		"skep_uid",
+		"build_uid",
+		"web_uid",
+		"admin_gid",
+		"read_gid",
+		NULL,
 	};
 	static const char *const limit_keys[] = {"memory_max", "cpu_quota", "tasks_max", NULL};
 	json_t *limits = NULL;

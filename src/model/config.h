@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "model/builder.h"
+#include "model/driver.h"
 #include "model/limits.h"
 
 #include <jansson.h>
@@ -20,7 +21,8 @@ struct config {
 	bool private_network; /* of agents that are spawned without saying */
 	struct limits limits; /* of agents that neither set nor ask for their own */
 	int64_t max_builds, max_starts;
-	enum builder_kind builder; /* of agents that are spawned without saying */
+	enum driver_kind driver;   /* of agents that are spawned without saying */
+	enum builder_kind builder; /* the same */
 	char *nixpkgs, *base;      /* flake URLs; NULL: nothing is built by Nix here */
 	int64_t build_timeout_s;   /* by Nix */
 	int64_t build_memory_bytes;

@@ -496,6 +496,8 @@ static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 	config.state_dir = str_dup(u->dir);
 	config.runtime_dir = str_dup(u->dir);
 	config.proposals_per_hour = 1000;
+	config.nixpkgs = str_dup("path:/nixpkgs");
+	config.base = str_dup("path:/base");
 	config.templates_dir = str_format("%s/../../templates", here);
 	tidy_file = str_format("%s/tidy-soon", u->dir);
 	if (access(tidy_file, F_OK) == 0) {

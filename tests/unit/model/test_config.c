@@ -52,6 +52,7 @@ static void test_bad(void **state)
 		{"{\"build_timout\":60}", "build_timout"},
 		{"{\"build_timeout\":0}", "build_timeout"},
 		{"{\"build_memory_max\":\"x\"}", "build_memory_max"},
+		{"{\"driver\":\"lxd\"}", "lxd"},
 		{"{\"builder\":\"make\"}", "make"},
 		{"{\"keep_systems\":0}", "keep_systems"},
 		{"{\"limits\":{\"memory\":\"1G\"}}", "memory"},
