@@ -16,6 +16,7 @@
 #include <sys/utsname.h>
 
 #define REF_PREFIX "refs/skep/candidate/"
+#define PREVIEW_PREFIX "refs/skep/preview/"
 
 static int open_meta(struct hive *hive, struct repo **ret, struct error *err)
 {
@@ -82,7 +83,8 @@ int candidate_make(struct op *op, int64_t n, const char *message, json_t **ret,
 		   struct error *err)
 {
 	const struct config *c = op->hive->config;
-	_cleanup_free_ char *ref = str_format(REF_PREFIX "%s", op->agent->settings.name);
+	_cleanup_free_ char *ref = str_format("%s%s", op->preview ? PREVIEW_PREFIX : REF_PREFIX,
+					      op->agent->settings.name);
 	json_t *arguments = json_pack("{s:s,s:s}", "commit", op->commit, "tree", op->tree);
 	char memo[DIGEST_SIZE];
 	int r;
@@ -119,6 +121,16 @@ static void let_go(struct op *op)
 	if (open_meta(op->hive, &repo, &err) < 0 || refs_delete(repo, ref, &err) < 0)
 		log_event(LOG_WARNING, error_text(&err), "SKEP_AGENT", op->agent->settings.name,
 			  NULL);
+}
+
+void candidate_forget(struct hive *hive, const char *agent)
+{
+	_cleanup_free_ char *ref = str_format(PREVIEW_PREFIX "%s", agent ? agent : "");
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+
+	/* one that stays goes at the next start */
+	if (agent && open_meta(hive, &repo, NULL) == 0)
+		(void)refs_delete(repo, ref, NULL);
 }
 
 int candidate_built(struct op *op, struct error *err)
@@ -181,5 +193,6 @@ int candidate_sweep(struct hive *hive, struct error *err)
 	if (r < 0)
 		return r;
 	sweep.repo = repo;
-	return refs_scan(dir, REF_PREFIX, sweep_one, &sweep, err);
+	r = refs_scan(dir, REF_PREFIX, sweep_one, &sweep, err);
+	return r < 0 ? r : refs_scan(dir, PREVIEW_PREFIX, sweep_one, &sweep, err);
 }

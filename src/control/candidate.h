@@ -16,6 +16,9 @@ int candidate_make(struct op *op, int64_t n, const char *message, json_t **ret,
 /* The build is over: takes op->system from its answer, and the reference goes. */
 int candidate_built(struct op *op, struct error *err);
 
+/* The same for a preview, whose agent may be gone. */
+void candidate_forget(struct hive *hive, const char *agent);
+
 /*
  * The commit of meta for the hive as it is in memory: the candidate itself when nothing else
  * has changed meanwhile.

@@ -19,6 +19,7 @@ static const handler_fn handlers[VERB_COUNT] = {
 	[VERB_AGENT] = handle_agent,
 	[VERB_PROPOSAL] = handle_proposal,
 	[VERB_DIFF] = handle_diff,
+	[VERB_EFFECT] = handle_effect,
 	[VERB_BUILD_LOG] = handle_build_log,
 	[VERB_HISTORY] = handle_history,
 	[VERB_SPAWN] = handle_spawn,

@@ -23,6 +23,7 @@ int handle_urls(struct session *session, const json_t *request, struct error *er
 int handle_pending(struct session *session, const json_t *request, struct error *err);
 int handle_agent(struct session *session, const json_t *request, struct error *err);
 int handle_proposal(struct session *session, const json_t *request, struct error *err);
+int handle_effect(struct session *session, const json_t *request, struct error *err);
 int handle_diff(struct session *session, const json_t *request, struct error *err);
 int handle_history(struct session *session, const json_t *request, struct error *err);
 int handle_audit(struct session *session, const json_t *request, struct error *err);

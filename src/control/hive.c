@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "control/metering.h"
+#include "control/preview.h"
 #include "control/tidy.h"
 #include "host/spec.h"
 
@@ -64,6 +65,7 @@ void hive_free(struct hive *hive)
 	free(hive->kept);
 	free(hive->proposals);
 	free(hive->worker_path);
+	previews_free(hive);
 	json_decref(hive->inputs);
 	lock_free(hive->lock);
 	free(hive->flake_template);
@@ -73,6 +75,7 @@ void hive_free(struct hive *hive)
 
 void hive_quiet(struct hive *hive)
 {
+	preview_look(hive);
 	if (!hive->stopping || !hive->on_quiet)
 		return;
 	for (size_t i = 0; i < hive->n_agents; i++)

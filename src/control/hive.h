@@ -20,6 +20,7 @@
 
 struct op;
 struct audit;
+struct previews;
 struct login_book;
 struct metrics;
 struct seen;
@@ -125,6 +126,7 @@ struct hive {
 	char meta_head[OID_HEX_SIZE];
 	json_t *inputs;    /* URLs of flake.nix: nixpkgs, base; NULL: Nix builds nothing yet */
 	struct lock *lock; /* flake.lock */
+	struct previews *previews;
 	char *flake_template; /* of flake.nix; read when it is first needed */
 
 	struct slots builds, starts;

@@ -53,6 +53,7 @@ struct op {
 	char system[SYSTEM_SIZE], old_system[SYSTEM_SIZE]; /* what was built; "": none yet */
 	/* the commit of meta that Nix builds, and what it was made on */
 	char candidate[OID_HEX_SIZE], candidate_parent[OID_HEX_SIZE];
+	bool preview; /* nothing is to be deployed */
 	struct joblog *log;
 	uint64_t build; /* the request to skep-exec while it builds; 0: none */
 	struct probe_run *probe;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "control/container.h"
+#include "control/preview.h"
 #include "control/worker.h"
 
 #include <errno.h>
@@ -95,6 +96,7 @@ int submit_record(struct hive *hive, struct proposal *p, const struct actor *act
 
 	if (r == 0)
 		crash_point("proposed");
+	preview_look(hive);
 	if (r < 0 || !old)
 		return r;
 	note = str_format("proposal %" PRId64 " replaces it", p->id);

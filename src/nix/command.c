@@ -96,6 +96,16 @@ void nix_lock_words(const char *program, const char *dir, struct words *ret)
 	words_add(ret, url);
 }
 
+void nix_closure_words(const char *program, const char *system, struct words *ret)
+{
+	const char *const items[] = {"path-info", "-r", "-s", system, NULL};
+
+	*ret = (struct words){};
+	begin(ret, program);
+	add_all(ret, items);
+	add_safety(ret);
+}
+
 /* ---- where an evaluation may fetch from ---- */
 
 struct allowed {

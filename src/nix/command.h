@@ -33,6 +33,9 @@ void nix_build_words(const struct nix_build *build, struct words *ret);
 /* Locks what is missing in the flake.lock of a directory, which is no repository. */
 void nix_lock_words(const char *program, const char *dir, struct words *ret);
 
+/* Lists what a system needs, a path and its size per line. */
+void nix_closure_words(const char *program, const char *system, struct words *ret);
+
 /*
  * The only places an evaluation may fetch from: the locked inputs, each by its revision. Nix
  * before 2.20 compares with the plain URL of a repository, so both forms are there. The

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "git/commit.h"
 #include "git/repo.h"
+#include "nix/closure.h"
 #include "nix/command.h"
 #include "nix/flake.h"
 #include "nix/lock.h"
@@ -27,6 +28,7 @@
 #define FILE_MAX_BYTES (4ull << 30)
 #define INPUT_MAX_BYTES (1 << 20)
 #define SILENT_S 900
+#define CLOSURE_MAX_BYTES (16 << 20)
 #define SCRATCH "flake"
 
 /* For what is only locked, never built. */
@@ -35,7 +37,7 @@ static const char scratch_template[] =
 
 struct options {
 	int64_t uid, gid, owner, timeout_s, memory;
-	const char *program, *dir, *cache, *meta, *ref, *commit, *agent;
+	const char *program, *dir, *cache, *meta, *ref, *commit, *agent, *system, *against;
 };
 
 static bool parse_number(const char *text, int64_t *ret)
@@ -60,6 +62,8 @@ static bool parse(int argc, char **argv, struct options *o)
 		{"cache", required_argument, NULL, 'C'},
 		{"meta", required_argument, NULL, 'M'},
 		{"ref", required_argument, NULL, 'r'},
+		{"system", required_argument, NULL, 's'},
+		{"against", required_argument, NULL, 'A'},
 		{"commit", required_argument, NULL, 'c'},
 		{"agent", required_argument, NULL, 'a'},
 		{},
@@ -72,7 +76,8 @@ static bool parse(int argc, char **argv, struct options *o)
 		{'u', &o->uid, NULL},       {'g', &o->gid, NULL},    {'o', &o->owner, NULL},
 		{'t', &o->timeout_s, NULL}, {'m', &o->memory, NULL}, {'p', NULL, &o->program},
 		{'d', NULL, &o->dir},       {'C', NULL, &o->cache},  {'M', NULL, &o->meta},
-		{'r', NULL, &o->ref},       {'c', NULL, &o->commit}, {'a', NULL, &o->agent},
+		{'r', NULL, &o->ref},       {'s', NULL, &o->system}, {'A', NULL, &o->against},
+		{'c', NULL, &o->commit},    {'a', NULL, &o->agent},
 	};
 	int c;
 
@@ -94,7 +99,7 @@ static bool parse(int argc, char **argv, struct options *o)
 
 /* Nix alone, with nothing of the caller's environment, and nothing that it could take settings
  * from. */
-static int run(const struct options *o, struct words *words, struct error *err)
+static int run(const struct options *o, struct words *words, int out_fd, struct error *err)
 {
 	_cleanup_free_ char *bin = str_dup(o->program);
 	_cleanup_words_ struct words env = {};
@@ -130,7 +135,7 @@ static int run(const struct options *o, struct words *words, struct error *err)
 		buf_add_str(&text, at + 2);
 		words_add(&env, buf_str(&text));
 	}
-	return supervise(words->items, env.items, o->timeout_s, err);
+	return supervise(words->items, env.items, out_fd, o->timeout_s, err);
 }
 
 /* ---- one agent's system ---- */
@@ -166,7 +171,7 @@ static int build(const struct options *o, struct error *err)
 					    .timeout_s = o->timeout_s,
 					    .silent_s = SILENT_S},
 			&words);
-	return run(o, &words, err);
+	return run(o, &words, -1, err);
 }
 
 /* ---- the inputs that are no agents ---- */
@@ -196,7 +201,7 @@ static int run_lock(const struct options *o, const struct flake *flake, const ch
 	if (r < 0)
 		return r;
 	nix_lock_words(o->program, dir, &words);
-	r = run(o, &words, err);
+	r = run(o, &words, -1, err);
 	if (r == 0)
 		r = file_read(AT_FDCWD, SCRATCH "/flake.lock", LOCK_MAX_BYTES, &out, err);
 	return r < 0 ? r : lock_parse(buf_str(&out), out.size, ret, err);
@@ -254,6 +259,49 @@ static int lock(const struct options *o, struct error *err)
 	return r;
 }
 
+/* ---- what differs between two systems ---- */
+
+static int list_closure(const struct options *o, const char *system, struct buf *ret,
+			struct error *err)
+{
+	_cleanup_words_ struct words words = {};
+	_cleanup_close_ int fd = open("paths", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot make a file");
+	nix_closure_words(o->program, system, &words);
+	r = run(o, &words, fd, err);
+	return r < 0 ? r : file_read(AT_FDCWD, "paths", CLOSURE_MAX_BYTES, ret, err);
+}
+
+static int effect(const struct options *o, struct error *err)
+{
+	_cleanup_buf_ struct buf before = {}, after = {};
+	_cleanup_free_ char *text = NULL;
+	json_t *result = json_object();
+	int r = list_closure(o, o->system, &after, err);
+
+	/* one that was collected since is as good as none */
+	if (r == 0 && o->against && access(o->against, F_OK) == 0)
+		r = list_closure(o, o->against, &before, err);
+	if (r == 0) {
+		closure_compare(buf_str(&before), buf_str(&after), result);
+		closure_compare_units(o->against, o->system, result);
+		text = json_line(result);
+		r = file_write_atomic(AT_FDCWD, "effect.json", text, strlen(text), 0644, err);
+	}
+	json_decref(result);
+	return r;
+}
+
+static int do_what(const char *word, const struct options *o, struct error *err)
+{
+	if (strcmp(word, "nix") == 0)
+		return build(o, err);
+	return strcmp(word, "lock") == 0 ? lock(o, err) : effect(o, err);
+}
+
 int evaluate(int argc, char **argv)
 {
 	bool builds = strcmp(argv[0], "nix") == 0;
@@ -282,7 +330,7 @@ int evaluate(int argc, char **argv)
 	if (r == 0)
 		r = git_setup(false, &err);
 	if (r == 0)
-		r = builds ? build(&o, &err) : lock(&o, &err);
+		r = do_what(argv[0], &o, &err);
 	if (r == 0)
 		return EXIT_SUCCESS;
 	(void)file_write_atomic(AT_FDCWD, "error", error_text(&err), strlen(error_text(&err)),

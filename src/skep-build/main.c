@@ -54,7 +54,7 @@ static int usage(void)
 	fputs("usage: skep-build overlay --uid N --gid N --owner UID --repo DIR --commit OID "
 	      "--tree OID\n"
 	      "       skep-build hash --uid N --gid N\n"
-	      "       skep-build nix|lock (see evaluate.h)\n"
+	      "       skep-build nix|lock|effect (see evaluate.h)\n"
 	      "Descriptor 1 is the log, 3 receives the result, 4 is the directory.\n",
 	      stderr);
 	return EXIT_USAGE;
@@ -237,7 +237,8 @@ int main(int argc, char **argv)
 	struct outcome outcome = {};
 	struct error err = {};
 
-	if (argc >= 2 && (strcmp(argv[1], "nix") == 0 || strcmp(argv[1], "lock") == 0))
+	if (argc >= 2 && (strcmp(argv[1], "nix") == 0 || strcmp(argv[1], "lock") == 0 ||
+			  strcmp(argv[1], "effect") == 0))
 		return evaluate(argc - 1, argv + 1);
 	if (argc < 2 || !parse_options(argc - 1, argv + 1, &options))
 		return usage();

@@ -91,7 +91,8 @@ static int judge(const struct run *run, const struct child_exit *exit, struct er
 	return error_set(err, EIO, "Nix %s", child_exit_text(how, exit));
 }
 
-int supervise(char *const *argv, char *const *env, int64_t timeout_s, struct error *err)
+int supervise(char *const *argv, char *const *env, int out_fd, int64_t timeout_s,
+	      struct error *err)
 {
 	_cleanup_close_ int out = -1, in = -1, pidfd = -1;
 	struct run run = {.end_ms = clock_boot_ms() + timeout_s * 1000};
@@ -104,11 +105,13 @@ int supervise(char *const *argv, char *const *env, int64_t timeout_s, struct err
 		return error_set_errno(err, errno, "cannot make a pipe");
 	out = pipe_fds[0];
 	in = pipe_fds[1];
+	const struct child_fd fds[] = {{in, STDERR_FILENO}, {out_fd, STDOUT_FILENO}};
+
 	r = child_spawn(&(struct child_spec){.path = argv[0],
 					     .argv = (const char *const *)argv,
 					     .env = (const char *const *)env,
-					     .fds = &(struct child_fd){in, STDERR_FILENO},
-					     .n_fds = 1},
+					     .fds = fds,
+					     .n_fds = out_fd < 0 ? 1 : 2},
 			&pid, &pidfd, err);
 	if (r < 0)
 		return r;

@@ -8,7 +8,8 @@
 
 /*
  * Runs argv[0] with this environment until it ends, the time is over, or descriptor 0 is at its
- * end. Its report goes to descriptor 1 as text. -EIO with the first error it reported;
- * -ETIMEDOUT, -ECANCELED, -E2BIG when it was ended.
+ * end. Its standard output is out_fd (-1: nothing). Its report goes to descriptor 1 as text.
+ * -EIO with the first error it reported; -ETIMEDOUT, -ECANCELED, -E2BIG when it was ended.
  */
-int supervise(char *const *argv, char *const *env, int64_t timeout_s, struct error *err);
+int supervise(char *const *argv, char *const *env, int out_fd, int64_t timeout_s,
+	      struct error *err);

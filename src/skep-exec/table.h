@@ -72,6 +72,7 @@ int verb_build(struct verb_request *request, json_t *answer, struct error *err);
 int verb_retain(struct verb_request *request, json_t *answer, struct error *err);
 int verb_build_nix(struct verb_request *request, json_t *answer, struct error *err);
 int verb_lock(struct verb_request *request, json_t *answer, struct error *err);
+int verb_effect(struct verb_request *request, json_t *answer, struct error *err);
 int verb_gcroots(struct verb_request *request, json_t *answer, struct error *err);
 int verb_start(struct verb_request *request, json_t *answer, struct error *err);
 int verb_stop(struct verb_request *request, json_t *answer, struct error *err);

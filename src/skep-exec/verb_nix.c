@@ -19,6 +19,7 @@
 
 #define REF_PREFIX "refs/skep/"
 #define LOCK_MAX 131072 /* the base alone; it has to fit in a message */
+#define EFFECT_MAX 131072
 #define FNV_OFFSET 14695981039346656037ull
 #define FNV_PRIME 1099511628211ull
 
@@ -149,6 +150,33 @@ int verb_lock(struct verb_request *request, json_t *answer, struct error *err)
 		r = error_set(err, EIO, "what Nix has locked is no text");
 	if (r == 0)
 		json_put_str(answer, "lock", buf_str(&text));
+	nix_run_end(&run);
+	return r;
+}
+
+/* ---- effect ---- */
+
+int verb_effect(struct verb_request *request, json_t *answer, struct error *err)
+{
+	const char *system = json_string_value(json_object_get(request->arguments, "system"));
+	const char *against = json_string_value(json_object_get(request->arguments, "against"));
+	const char *const more[] = {"--system", system, against ? "--against" : NULL, against,
+				    NULL};
+	_cleanup_buf_ struct buf text = {};
+	struct nix_run run;
+	int r;
+
+	if (!system_is_store(system) || (against && !system_is_store(against)))
+		return error_set(err, EINVAL, "there is nothing to compare");
+	r = nix_run_begin(request, &run, err);
+	if (r == 0)
+		r = nix_run_do(&run, "effect", more, err);
+	if (r == 0)
+		r = file_read(run.work_fd, "effect.json", EFFECT_MAX, &text, err);
+	if (r == 0 && !text_is_utf8(buf_str(&text), text.size))
+		r = error_set(err, EIO, "what differs is no text");
+	if (r == 0)
+		json_put_str(answer, "effect", buf_str(&text));
 	nix_run_end(&run);
 	return r;
 }

@@ -7,6 +7,7 @@
 #include "model/names.h"
 #include "model/oid.h"
 #include "skep/diff_text.h"
+#include "skep/effect.h"
 #include "skep/handlers.h"
 #include "skep/rows.h"
 #include "skep/wait.h"
@@ -197,6 +198,10 @@ int cmd_diff(struct cli *cli, struct error *err)
 
 	if (r < 0)
 		return r;
+	if (args_has(&cli->args, "effect") && !json_object_get(request, "id"))
+		return error_set(err, EINVAL, "--effect is for a proposal");
+	if (args_has(&cli->args, "effect"))
+		return effect_show(cli, field_int(request, "id"), err);
 	states = json_object_get(request, "name") != NULL;
 	r = cli_call(cli, TAKE_PTR(request), &answer, err);
 	if (r < 0 || cli_print_json(cli, answer, "diff"))

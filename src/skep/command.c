@@ -123,6 +123,8 @@ static const struct option diff_options[] = {
 	OPTION("from", 0, "deployed|K", "an agent's deploy K instead of what runs now"),
 	OPTION("to", 0, "deployed|K", "the same for the other end of the comparison"),
 	OPTION("stat", 0, NULL, "only the files and how much changed in each"),
+	OPTION("effect", 0, NULL,
+	       "what a proposal really changes: closure, units, ports, limits, probe"),
 	{},
 };
 

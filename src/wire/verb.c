@@ -32,6 +32,7 @@ static const struct verb verbs[VERB_COUNT] = {
 			    "id status agent before limit"},
 	[VERB_AGENT] = {"agent", VERB_AGENT, O | R | M | W, false, false, "name"},
 	[VERB_PROPOSAL] = {"proposal", VERB_PROPOSAL, O | R | M | A | W, false, false, "id"},
+	[VERB_EFFECT] = {"effect", VERB_EFFECT, O | R | M | W, false, false, "id"},
 	[VERB_DIFF] = {"diff", VERB_DIFF, O | R | M | W, false, false,
 		       "id against name from to"},
 	[VERB_BUILD_LOG] = {"build_log", VERB_BUILD_LOG, O | R | M | W, false, false,

@@ -73,6 +73,23 @@ teardown() {
 	follow alice
 }
 
+@test "what a proposal changes is known before it is approved, and an approval finds it built" {
+	propose_nix alice '{ environment.etc.what.text = "seen"; systemd.services.beat = { wantedBy = [ "multi-user.target" ]; script = "exec sleep infinity"; }; }'
+	wait_for 90 is_ready "$N"
+	run -0 skep diff "$N" --effect
+	contains "$output" 'added beat.service'
+	contains "$output" 'closure'
+	contains "$(skep --json diff "$N" --effect | jq -c '.closure.changed[].name')" nixos-system-alice
+	equal '' "$(meta for-each-ref refs/skep/preview)"
+	without_nix approve
+	equal active "$(inside alice systemctl is-active beat.service)"
+	propose_nix alice '{ environment.etc.what.text = throw "never"; }'
+	wait_for 90 is_effect "$N" failed
+	contains "$(skep diff "$N" --effect)" never
+	skep deny "$N" -m no
+	follow alice
+}
+
 @test "nothing is built twice" {
 	propose_nix alice '{ environment.etc.what.text = "two"; }'
 	approve

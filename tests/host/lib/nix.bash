@@ -53,3 +53,12 @@ nix_keeps_lock() {
 		cmp /tmp/lock /tmp/meta/flake.lock
 		test ! -s /tmp/said'
 }
+
+# is_effect N STATE, is_ready N: how far the preview of a proposal is
+is_effect() {
+	[ "$(operator "{\"cmd\":\"effect\",\"id\":$1}" | field effect.state)" = "$2" ]
+}
+
+is_ready() {
+	is_effect "$1" ready
+}

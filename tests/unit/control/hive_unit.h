@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include "fake_nix.h"
+
 #include "unit.h"
 
 #include "base/buf.h"
@@ -45,7 +47,7 @@ struct hive_unit {
 #define FAKE_AGENTS 16
 
 struct fake_agent {
-	char name[40], system[41];
+	char name[40], system[256];
 	bool running;
 };
 
@@ -323,8 +325,11 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 		fake_export(f, name, fd);
 		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "build") == 0) {
-		fake_send(f, id, json_pack("{s:O}", "system", json_object_get(request, "tree")),
-			  -1);
+		fake_send(f, id, fake_build(request), -1);
+	} else if (strcmp(verb, "lock") == 0) {
+		fake_send(f, id, json_pack("{s:s}", "lock", fake_lock), -1);
+	} else if (strcmp(verb, "effect") == 0) {
+		fake_send(f, id, json_pack("{s:s}", "effect", "{\"units\":[]}"), -1);
 	} else if (strcmp(verb, "cancel") == 0) {
 		if (f->hung)
 			fake_send(f, f->hung, fake_failure(ECANCELED, "it was cancelled"), -1);

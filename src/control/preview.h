@@ -1,0 +1,19 @@
+/*
+ * What Nix makes of a proposal, before the verdict: while the hive has nothing else to do, the
+ * system of an undecided proposal is built and compared with what runs. The operator sees what
+ * really changes, and an approval finds it built.
+ */
+#pragma once
+
+#include "control/hive.h"
+
+/* Something has ended or begun: looks, a little later, whether there is time for a preview. */
+void preview_look(struct hive *hive);
+
+/*
+ * What is known of a proposal, a new object: "state" (none, building, ready, failed), "error",
+ * "system", "against", and what nix/closure.h says of both.
+ */
+json_t *preview_of(const struct hive *hive, const struct proposal *proposal);
+
+void previews_free(struct hive *hive);

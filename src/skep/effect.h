@@ -1,0 +1,7 @@
+/* diff --effect: what a proposal really changes, beside its text. */
+#pragma once
+
+#include "skep/cli.h"
+
+/* Asks for it and prints it. */
+int effect_show(struct cli *cli, int64_t id, struct error *err);
