@@ -133,8 +133,9 @@ int handle_doctor(struct session *s, const json_t *request, struct error *err)
 	(void)request;
 	(void)err;
 	(void)executor_call(s->hive->executor, "observe",
-			    json_pack("{s:s,s:i}", "what", "host", "port",
-				      (int)s->hive->config->dashboard_port),
+			    json_pack("{s:s,s:i,s:b}", "what", "host", "port",
+				      (int)s->hive->config->dashboard_port, "nix",
+				      s->hive->config->nixpkgs != NULL),
 			    NULL, 0, on_checks, session_ref(s));
 	return HANDLED_LATER;
 }

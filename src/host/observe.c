@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "host/checks.h"
+#include "host/checks_nix.h"
 #include "host/checks_port.h"
 #include "host/metering.h"
 #include "host/outside.h"
@@ -170,6 +171,8 @@ static int observe_host(struct verb_request *request, json_t *answer, struct err
 
 	if (port > 0)
 		checks_port(checks, (uint16_t)port);
+	if (json_is_true(json_object_get(request->arguments, "nix")))
+		check_nix(checks);
 	json_object_set_new(answer, "checks", checks);
 	return r;
 }

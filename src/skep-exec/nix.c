@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "host/checks_nix.h"
 #include "host/evaluator.h"
 
 #include <errno.h>
@@ -21,27 +22,8 @@
 #define MEMORY_DEFAULT (4LL << 30)
 #define TIMEOUT_DEFAULT_S 3600
 
-/* Not that of a caller's PATH: where packages and installers put it. */
-static const char *const programs[] = {SKEP_NIX, "/run/current-system/sw/bin/nix",
-				       "/nix/var/nix/profiles/default/bin/nix"};
-
 /* git refuses a repository of another uid, and in a home of nobody's there is nothing else. */
 static const char gitconfig[] = "[safe]\n\tdirectory = *\n";
-
-int nix_program(char **ret, struct error *err)
-{
-	int r;
-
-	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
-		if (access(programs[i], X_OK) < 0)
-			continue;
-		*ret = str_dup(programs[i]);
-		return 0;
-	}
-	r = error_set(err, ENOENT, "Nix is not installed here");
-	error_hint(err, "install Nix with its daemon, or spawn with --builder overlay");
-	return r;
-}
 
 static int make_dirs(struct nix_run *run, const char *name, struct error *err)
 {

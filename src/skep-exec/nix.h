@@ -11,9 +11,6 @@ struct nix_run {
 	int64_t timeout_s, memory_bytes;
 };
 
-/* The Nix of this machine, the caller's; -ENOENT when there is none. */
-int nix_program(char **ret, struct error *err);
-
 /* Makes the directories. The caller calls nix_run_end(), which removes them. */
 int nix_run_begin(const struct verb_request *request, struct nix_run *ret, struct error *err);
 void nix_run_end(struct nix_run *run);

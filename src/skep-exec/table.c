@@ -106,7 +106,7 @@ static const struct verb verbs[] = {
 	 ARGUMENTS(AGENT, REQUIRED("limits", ARG_OBJECT, 0, 0))},
 	{.name = "observe", .handler = verb_observe, .deadline_ms = 30 * SECOND, .flags = VERB_MINOR,
 	 ARGUMENTS(REQUIRED("what", ARG_TEXT, 0, 16), OPTIONAL("agent", ARG_AGENT, 0, 0),
-		   OPTIONAL("port", ARG_INT, 1, UINT16_MAX))},
+		   OPTIONAL("port", ARG_INT, 1, UINT16_MAX), OPTIONAL("nix", ARG_BOOL, 0, 0))},
 	{.name = "adopt", .handler = verb_adopt, .deadline_ms = 30 * SECOND,
 	 ARGUMENTS(AGENT, OPTIONAL("release", ARG_BOOL, 0, 0))},
 	{.name = "destroy", .handler = verb_destroy, .deadline_ms = 120 * SECOND,

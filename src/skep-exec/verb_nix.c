@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "host/checks_nix.h"
 #include "host/gcroot.h"
 #include "skep-exec/agent.h"
 #include "skep-exec/nix.h"
