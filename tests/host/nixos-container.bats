@@ -25,6 +25,11 @@ teardown_file() {
 	host_down
 }
 
+setup() {
+	root alice "$(path one)" "$(path two)"
+	root bob "$(path bob-one)" "$(path bob-two)"
+}
+
 teardown() {
 	save_when_failed
 }
@@ -227,6 +232,7 @@ running_as_other_than() {
 	contains "$(call observe '{"what":"host"}')" "h-alice"
 	call destroy '{"agent":"alice"}'
 	in_host test -e $CONF
+	root alice "$(path one)"
 	call adopt '{"agent":"alice"}'
 	call start "$(spec "$(path one)")"
 	equal one "$(says)"

@@ -9,11 +9,20 @@ nix_host_up() {
 
 # system AGENT MODULE: builds a system of an agent in the host and roots it for it, as a build would; prints its path
 system() {
-	local path roots=/nix/var/nix/gcroots/skep/var-lib-skep/$1
+	local path
 	path=$(build_system "$@")
-	in_host mkdir -p "$roots"
-	in_host ln -sfn "$path" "$roots/${path##*/}"
+	root "$1" "$path"
 	echo "$path"
+}
+
+# root AGENT PATH...: roots systems for an agent; a destroy takes them away
+root() {
+	local path roots=/nix/var/nix/gcroots/skep/var-lib-skep/$1
+	shift
+	in_host mkdir -p "$roots"
+	for path; do
+		in_host ln -sfn "$path" "$roots/${path##*/}"
+	done
 }
 
 build_system() {
