@@ -1,7 +1,7 @@
 // One agent: how it is, what it was, what it says, what it may use, and how it ends.
 import { html, useEffect, useState } from './html.js';
 import { encode, get, post } from './api.js';
-import { agentHref, agentState, isManager, bytes, dayOf, duration, isFinal, percent, seconds, short, stateOf, timeOf, titleOf } from './format.js';
+import { agentHref, agentState, isManager, bytes, dayOf, duration, percent, seconds, short, stateOf, timeOf, titleOf } from './format.js';
 import { useKeys } from './keys.js';
 import { navigate, setQuery } from './router.js';
 import { toast, useStore } from './store.js';
@@ -14,7 +14,7 @@ import { useUsage } from './usage.js';
 
 // ---- history ----
 
-// Proposals and what else the record says, newest first.
+// Proposals with all their tags, and what else the record says (its first deploy was no proposal), newest first.
 function story(proposals, deploys) {
 	const own = proposals.map((row) => ({ at: row.resolved_at || row.requested_at, row }));
 	const known = new Set(proposals.filter((row) => stateOf(row) === 'deployed').map((row) => row.id));
@@ -22,28 +22,13 @@ function story(proposals, deploys) {
 	return [...own, ...other].sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : (b.row?.id || 0) - (a.row?.id || 0)));
 }
 
-// Newest first, with all their tags where the server tells them.
-async function proposalsOf(name, signal) {
-	const { history } = await get(`agents/${encode(name)}/history`, signal);
-	return history || (await get(`proposals?agent=${encode(name)}&state=all&limit=500`, signal)).approvals;
-}
-
-const tagsOf = (row) => {
-	if (row.tags) return row.tags.map((tag) => tag.name);
-	const state = stateOf(row);
-	const list = [`proposal/${row.id}`];
-	if (['approved', 'building', 'deploying', 'deployed', 'failed'].includes(state)) list.push(`approved/${row.id}`);
-	if (isFinal(row)) list.push(`${state}/${row.id}`);
-	return list;
-};
-
 function Entry({ item, deployed, onRollback }) {
 	if (item.entry) return html`<li class="quietly"><span class="when" title=${item.at}>${timeOf(item.at)}</span><span class="what">${chips(item.entry.message)}</span><code class="muted">meta ${short(item.entry.meta_commit).slice(0, 8)}</code>
 		${item.entry.n >= 0 && item.entry.n !== deployed && html`<button type="button" class="small" onClick=${() => onRollback(item.entry.n)}><${Icon} name="back" />Roll back</button>`}</li>`;
 	const { row } = item;
 	return html`<li><span class="when" title=${item.at}>${timeOf(item.at)}</span>
 		<span class="what"><a href="/p/${row.id}"><span class="num">${row.id}</span> ${chips(titleOf(row))}</a> <${Pill} word=${stateOf(row)} />${row.id === deployed && html` <span class="tag">runs now</span>`}
-			<span class="tags">${tagsOf(row).map((tag) => html`<code>${tag}</code>`)}</span>${row.note && html`<span class="muted notes">${chips(row.note.split('\n')[0].slice(0, 200))}</span>`}</span>
+			<span class="tags">${row.tags.map((tag) => html`<code>${tag.name}</code>`)}</span>${row.note && html`<span class="muted notes">${chips(row.note.split('\n')[0].slice(0, 200))}</span>`}</span>
 		<code class="muted">${short(row.commit).slice(0, 8)}</code>
 		${stateOf(row) === 'deployed' && row.id !== deployed && html`<button type="button" class="small" onClick=${() => onRollback(row.id)}><${Icon} name="back" />Roll back</button>`}</li>`;
 }
@@ -51,8 +36,8 @@ function Entry({ item, deployed, onRollback }) {
 function History({ agent, changed }) {
 	const [to, setTo] = useState(-1);
 	const asked = useAsked((signal) => Promise.all([
-		proposalsOf(agent.name, signal), get('deploys?limit=1000', signal),
-	]).then(([rows, { deploys }]) => story(rows, deploys.filter((entry) => entry.agent === agent.name))), [agent.name, changed]);
+		get(`agents/${encode(agent.name)}/record?limit=200`, signal), get('deploys?limit=1000', signal),
+	]).then(([{ history }, { deploys }]) => story(history.filter((row) => row.id > 0), deploys.filter((entry) => entry.agent === agent.name))), [agent.name, changed]);
 	if (asked.error && !asked.value) return html`<${Trouble} error=${asked.error} again=${asked.again} />`;
 	if (!asked.value) return html`<${Loading} what="the history" />`;
 	let day = '';

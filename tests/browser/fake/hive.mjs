@@ -92,7 +92,7 @@ export class Hive {
 		if (first === 'agents') {
 			const row = this.agents.get(name);
 			if (!row) throw Object.assign(new Error(`no agent '${name}'`), { code: 'not_found', more: { hint: 'skep list' } });
-			return part === 'history' ? { history: [...this.proposals.values()].filter((each) => each.agent === name).sort((a, b) => b.id - a.id) } : { agent: this.agent(row) };
+			return part === 'record' ? { history: [...this.proposals.values()].filter((each) => each.agent === name).sort((a, b) => b.id - a.id).map((each) => ({ ...each, tags: (each.history || []).map((entry) => ({ ...entry, name: `${entry.state}/${each.id}` })) })) } : { agent: this.agent(row) };
 		}
 		if (first === 'proposals' && !name) return { approvals: [...this.proposals.values()].filter((row) => (!query.get('agent') || row.agent === query.get('agent')) && (query.get('state') === 'all' || pending(row))).sort((a, b) => a.id - b.id) };
 		if (first === 'proposals') {
