@@ -71,54 +71,56 @@ approve_request() {
 }
 
 @test "a fork has what the other deployed and keeps, under ids of its own, and goes its own way" {
-	skep set bob memory_max=256M
-	inside bob sh -c 'echo remembered > /state/notes.md; chown 1000:1000 /state/notes.md; echo key > /root/.claude/key; chmod 600 /root/.claude/key
+	skep spawn gina --memory-max 256M
+	inside gina sh -c 'echo remembered > /state/notes.md; chown 1000:1000 /state/notes.md; echo key > /root/.claude/key; chmod 600 /root/.claude/key
 		mkfifo /state/fifo; ln -s /etc/shadow /state/link; truncate -s 1G /state/hole'
-	propose bob 'sed -i "s/\"soak\": 2/\"soak\": 0/" agent.json; mkdir -p rootfs/etc/hive; echo one > rootfs/etc/hive/what' 'first'
+	propose gina 'sed -i "s/\"soak\": 2/\"soak\": 0/" agent.json; mkdir -p rootfs/etc/hive; echo one > rootfs/etc/hive/what' 'first'
 	approve
 	first=$N
-	propose bob 'echo two > rootfs/etc/hive/what' 'second'
+	propose gina 'echo two > rootfs/etc/hive/what' 'second'
 	approve
 
 	# the manager may ask for it, too
-	N=$(member hm1nd --quiet fork bob erin "$first" -m 'a second opinion')
-	contains "$(skep diff "$N")" "fork bob deployed/$first as erin"
-	fails skep show erin
+	N=$(member hm1nd --quiet fork gina hugo "$first" -m 'a second opinion')
+	contains "$(skep diff "$N")" "fork gina deployed/$first as hugo"
+	fails skep show hugo
 	run -0 approve_request "$N"
-	equal running "$(shown erin state)"
-	equal one "$(inside erin cat /etc/hive/what)"
-	equal "$(applied bob rev-parse "deployed/$first^{commit}")" "$(shown erin commit)"
-	equal 256M "$(shown erin limits.memory_max)"
-	fails test "$(shown bob port)" = "$(shown erin port)"
-	equal 'remembered 1000:1000' "$(inside erin sh -c 'echo $(cat /state/notes.md) $(stat -c %u:%g /state/notes.md)')"
-	equal 'key 600 0' "$(inside erin sh -c 'echo $(cat /root/.claude/key) $(stat -c "%a %u" /root/.claude/key)')"
-	equal '/etc/shadow' "$(inside erin readlink /state/link)"
-	fails inside erin test -e /state/fifo
-	equal 1073741824 "$(inside erin stat -c %s /state/hole)"
-	equal '' "$(in_host find /var/lib/skep/agents/erin/state ! -uid "$(shown erin uid_base)" ! -uid "$(($(shown erin uid_base) + 1000))")"
-	contains "$(skep log "$N")" "copied what 'bob' keeps"
+	equal running "$(shown hugo state)"
+	equal one "$(inside hugo cat /etc/hive/what)"
+	equal "$(applied gina rev-parse "deployed/$first^{commit}")" "$(shown hugo commit)"
+	equal 256M "$(shown hugo limits.memory_max)"
+	fails test "$(shown gina port)" = "$(shown hugo port)"
+	equal 'remembered 1000:1000' "$(inside hugo sh -c 'echo $(cat /state/notes.md) $(stat -c %u:%g /state/notes.md)')"
+	equal 'key 600 0' "$(inside hugo sh -c 'echo $(cat /root/.claude/key) $(stat -c "%a %u" /root/.claude/key)')"
+	equal '/etc/shadow' "$(inside hugo readlink /state/link)"
+	fails inside hugo test -e /state/fifo
+	equal 1073741824 "$(inside hugo stat -c %s /state/hole)"
+	equal '' "$(in_host find /var/lib/skep/agents/hugo/state ! -uid "$(shown hugo uid_base)" ! -uid "$(($(shown hugo uid_base) + 1000))")"
+	contains "$(skep log "$N")" "copied what 'gina' keeps"
 
 	# the manager's repository of it is whole, and both go on apart
-	equal '' "$(inside hm1nd git -C /agents/erin status --porcelain)"
-	inside erin sh -c 'echo mine > /state/notes.md'
-	equal remembered "$(inside bob cat /state/notes.md)"
-	propose erin 'echo three > rootfs/etc/hive/what' 'third'
+	equal '' "$(inside hm1nd git -C /agents/hugo status --porcelain)"
+	inside hugo sh -c 'echo mine > /state/notes.md'
+	equal remembered "$(inside gina cat /state/notes.md)"
+	propose hugo 'echo three > rootfs/etc/hive/what' 'third'
 	approve
-	equal three "$(inside erin cat /etc/hive/what)"
-	equal two "$(inside bob cat /etc/hive/what)"
-	skep destroy bob --purge --confirm bob
-	skep rollback erin
-	equal one "$(inside erin cat /etc/hive/what)"
+	equal three "$(inside hugo cat /etc/hive/what)"
+	equal two "$(inside gina cat /etc/hive/what)"
+	skep destroy gina --purge --confirm gina
+	skep rollback hugo
+	equal one "$(inside hugo cat /etc/hive/what)"
 	is_true
 }
 
 @test "a fork that cannot be made leaves no agent and says why" {
+	skep spawn ivan
+	skep spawn judy
 	run -3 skep fork nobody frank
-	run -3 skep fork erin frank 999
-	run -5 skep fork erin carol
+	run -3 skep fork ivan frank 999
+	run -5 skep fork ivan judy
 	run -2 skep fork hm1nd frank
-	N=$(skep --quiet fork erin frank)
-	skep destroy erin
+	N=$(skep --quiet fork ivan frank)
+	skep destroy ivan
 	is_state "$N" stale
 	fails skep show frank
 	is_true
