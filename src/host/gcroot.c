@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -111,6 +112,21 @@ int gcroot_add(const struct place *place, const char *agent, const char *key,
 	    fsync(fd) < 0)
 		return error_set_errno(err, errno, "cannot root '%s'", system);
 	return 0;
+}
+
+int gcroot_rename(const struct place *place, const char *from, const char *to,
+		  struct error *err)
+{
+	_cleanup_free_ char *path = hive_dir(place);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot open '%s'", path);
+	if (renameat2(fd, from, fd, to, RENAME_NOREPLACE) < 0 && errno != ENOENT)
+		return error_set_errno(err, errno, "cannot call '%s/%s' '%s'", path, from, to);
+	return fsync(fd) < 0 ? error_set_errno(err, errno, "cannot sync '%s'", path) : 0;
 }
 
 int gcroot_keep(const struct place *place, const char *agent, const json_t *systems,

@@ -30,6 +30,10 @@ int gcroot_find(const struct place *place, const char *agent, const char *key,
 int gcroot_add(const struct place *place, const char *agent, const char *key,
 	       const char *system, struct error *err);
 
+/* Gives an agent's roots to its new name. Nothing to move is success. */
+int gcroot_rename(const struct place *place, const char *from, const char *to,
+		  struct error *err);
+
 /* Removes every root of the agent whose system is not in the list (NULL: every root). Nothing
  * to remove is success. */
 int gcroot_keep(const struct place *place, const char *agent, const json_t *systems,

@@ -109,6 +109,8 @@ static const struct verb verbs[] = {
 		   OPTIONAL("port", ARG_INT, 1, UINT16_MAX), OPTIONAL("nix", ARG_BOOL, 0, 0))},
 	{.name = "adopt", .handler = verb_adopt, .deadline_ms = 30 * SECOND,
 	 ARGUMENTS(AGENT, OPTIONAL("release", ARG_BOOL, 0, 0))},
+	{.name = "rename", .handler = verb_rename, .deadline_ms = 120 * SECOND,
+	 .flags = VERB_LIFECYCLE, ARGUMENTS(AGENT, REQUIRED("to", ARG_AGENT, 0, 0))},
 	{.name = "destroy", .handler = verb_destroy, .deadline_ms = 120 * SECOND,
 	 .flags = VERB_LIFECYCLE, ARGUMENTS(AGENT)},
 	{.name = "purge", .handler = verb_purge, .deadline_ms = 240 * SECOND,

@@ -63,6 +63,7 @@ extern const struct outside_verb table_outside[];
 int verb_hello(struct verb_request *request, json_t *answer, struct error *err);
 int verb_prepare(struct verb_request *request, json_t *answer, struct error *err);
 int verb_agent_socket(struct verb_request *request, json_t *answer, struct error *err);
+int verb_rename(struct verb_request *request, json_t *answer, struct error *err);
 int verb_copy_state(struct verb_request *request, json_t *answer, struct error *err);
 int verb_pause(struct verb_request *request, json_t *answer, struct error *err);
 int verb_seed(struct verb_request *request, json_t *answer, struct error *err);
