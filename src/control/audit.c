@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "control/chain.h"
 #include "control/op.h"
+#include "model/entry.h"
 #include "git/hash.h"
 
 #include <errno.h>
@@ -305,6 +306,48 @@ static int64_t verify_lines(FILE *log, char head[OID_HEX_SIZE], json_t *problems
 	return seq;
 }
 
+static bool is_renamed(const struct chain_entry *e, char from[AGENT_NAME_MAX + 1])
+{
+	_cleanup_free_ char *kind = entry_get(e->message, "Skep-Kind", 0);
+	_cleanup_free_ char *payload = entry_get(e->message, "Skep-Payload", 0);
+	const char *name = NULL;
+	json_t *object = NULL;
+
+	if (e->state != PROPOSAL_APPROVED || !kind || strcmp(kind, "rename") != 0 || !payload ||
+	    json_parse(payload, strlen(payload), &object, NULL) < 0)
+		return false;
+	if (json_get_str(object, "from", true, &name, NULL) == 0)
+		snprintf(from, AGENT_NAME_MAX + 1, "%s", name);
+	json_decref(object);
+	return from[0];
+}
+
+static bool has_failed(const struct chain *chain, int64_t id)
+{
+	for (size_t i = 0; i < chain->count; i++)
+		if (chain->entries[i].id == id && chain->entries[i].state == PROPOSAL_FAILED)
+			return true;
+	return false;
+}
+
+/* Whether a tag was written under the name its repository has now, or one that it had and that
+ * was changed afterwards. */
+static bool is_of(const struct chain *chain, const struct chain_entry *e, const char *claimed)
+{
+	char name[AGENT_NAME_MAX + 1];
+
+	snprintf(name, sizeof(name), "%s", claimed);
+	for (size_t i = 0; i < chain->count && strcmp(name, e->agent) != 0; i++) {
+		const struct chain_entry *r = &chain->entries[i];
+		char from[AGENT_NAME_MAX + 1] = "";
+
+		if (r->seq > e->seq && is_renamed(r, from) && strcmp(from, name) == 0 &&
+		    !has_failed(chain, r->id))
+			snprintf(name, sizeof(name), "%s", r->agent);
+	}
+	return strcmp(name, e->agent) == 0;
+}
+
 static void verify_chain(const struct hive *hive, const struct chain *chain, json_t *problems)
 {
 	const char *prev = "none";
@@ -325,7 +368,7 @@ static void verify_chain(const struct hive *hive, const struct chain *chain, jso
 			problem(problems,
 				"tag %s/%lld of '%s' does not follow the one before it",
 				proposal_tag_family(e->state), (long long)e->id, e->agent);
-		if (!e->is_named_so || !agent || strcmp(agent, e->agent) != 0)
+		if (!e->is_named_so || !agent || !is_of(chain, e, agent))
 			problem(problems, "tag %s/%lld of '%s' was written under another name",
 				proposal_tag_family(e->state), (long long)e->id, e->agent);
 		prev = e->oid;

@@ -155,6 +155,8 @@ int lifecycle_destroy(struct hive *hive, struct agent *agent, bool purge,
 	if (agent->dying)
 		return error_set_code(err, EBUSY, "wrong_state",
 				      "'%s' is being destroyed already", agent->settings.name);
+	if (agent->moving)
+		return lifecycle_refuse_dying(agent, err);
 	agent->dying = true;
 	submit_abandon(agent);
 	owed_cancel(agent);

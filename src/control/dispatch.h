@@ -39,6 +39,7 @@ int handle_spawn(struct session *session, const json_t *request, struct error *e
 int handle_adopt(struct session *session, const json_t *request, struct error *err);
 int handle_request_spawn(struct session *session, const json_t *request, struct error *err);
 int handle_fork(struct session *session, const json_t *request, struct error *err);
+int handle_rename(struct session *session, const json_t *request, struct error *err);
 
 /* Containers: handlers_agent.c */
 int handle_start(struct session *session, const json_t *request, struct error *err);

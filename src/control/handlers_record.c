@@ -25,9 +25,9 @@ struct history {
 
 static bool is_about_an_agent(const char *verb)
 {
-	static const char *const verbs[] = {"spawn",  "fork",   "revive",  "unspawn",
-					    "deploy", "start",  "stop",    "set",
-					    "pause",  "resume", "destroy", "purge"};
+	static const char *const verbs[] = {"spawn",  "fork",    "rename", "revive", "unspawn",
+					    "deploy", "start",   "stop",   "set",    "pause",
+					    "resume", "destroy", "purge"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (strcmp(verbs[i], verb) == 0)

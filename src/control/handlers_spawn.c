@@ -1,4 +1,4 @@
-/* Verbs that make agents, or ask for one. */
+/* Verbs that make agents, ask for one, or call one by another name. */
 #include "control/waiting.h"
 
 #include "base/cleanup.h"
@@ -126,4 +126,25 @@ int handle_fork(struct session *s, const json_t *request, struct error *err)
 			      err)) < 0)
 		return r;
 	return answer_request(s, p);
+}
+
+int handle_rename(struct session *s, const json_t *request, struct error *err)
+{
+	const char *to = NULL, *note = NULL;
+	struct proposal *p = NULL;
+	struct agent *agent;
+	struct op *op = NULL;
+	bool wait = false;
+	int r;
+
+	if ((r = dispatch_agent(s, request, "name", &agent, err)) < 0 ||
+	    (r = json_get_str(request, "to", true, &to, err)) < 0 ||
+	    (r = name_check(to, err)) < 0 ||
+	    (r = json_get_str(request, "note", false, &note, err)) < 0 ||
+	    (r = json_get_bool(request, "wait", false, &wait, err)) < 0)
+		return r;
+	if (note && strlen(note) > NOTE_MAX_BYTES)
+		return error_set(err, E2BIG, "'note' has more than %d bytes", NOTE_MAX_BYTES);
+	r = request_rename(s->hive, agent, to, note, &s->actor, &p, &op, err);
+	return r < 0 ? r : answer_for(s, op, wait, to, p->id, false);
 }

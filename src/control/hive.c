@@ -212,6 +212,37 @@ struct agent *hive_add(struct hive *hive, struct settings *settings)
 	return agent;
 }
 
+void hive_rename(struct hive *hive, struct agent *agent, const char *name)
+{
+	char old[AGENT_NAME_MAX + 1];
+	size_t i = 0;
+
+	memcpy(old, agent->settings.name, sizeof(old));
+	while (hive->agents[i] != agent)
+		i++;
+	memmove(hive->agents + i, hive->agents + i + 1,
+		(hive->n_agents - i - 1) * sizeof(*hive->agents));
+	hive->n_agents--;
+	i = agent_index(hive, name);
+	memmove(hive->agents + i + 1, hive->agents + i,
+		(hive->n_agents - i) * sizeof(*hive->agents));
+	hive->agents[i] = agent;
+	hive->n_agents++;
+	snprintf(agent->settings.name, sizeof(agent->settings.name), "%s", name);
+	for (i = 0; i < hive->n_agents; i++) {
+		struct settings *s = &hive->agents[i]->settings;
+
+		if (strcmp(s->parent, old) == 0)
+			snprintf(s->parent, sizeof(s->parent), "%s", name);
+	}
+	for (i = 0; i < hive->n_proposals; i++) {
+		struct proposal *p = hive->proposals[i];
+
+		if (!proposal_is_of_hive(p) && strcmp(p->agent, old) == 0)
+			snprintf(p->agent, sizeof(p->agent), "%s", name);
+	}
+}
+
 bool agent_has_label(const struct agent *agent, const json_t *wanted)
 {
 	const char *key;

@@ -48,6 +48,7 @@ struct agent {
 	struct settings settings;
 	bool unborn; /* being spawned: no entry in agents.json yet */
 	bool dying;  /* being destroyed */
+	bool moving; /* being renamed */
 
 	/* seen, never assumed: from skep-exec's answers and events */
 	bool frozen;
@@ -176,6 +177,9 @@ void hive_remove(struct hive *hive, struct agent *agent);
 
 /* Where those with a higher number begin in hive->proposals. */
 size_t hive_proposals_after(const struct hive *hive, int64_t id);
+
+/* Gives an agent another name: its own proposals and its children follow. */
+void hive_rename(struct hive *hive, struct agent *agent, const char *name);
 
 /* Adds a proposal (taken over), keeping the order. */
 void hive_add_proposal(struct hive *hive, struct proposal *proposal);

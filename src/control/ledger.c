@@ -148,6 +148,8 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 	entry_put(&entry, "Skep-Commit", p->commit);
 	entry_put(&entry, "Skep-Tree", p->tree);
 	entry_put(&entry, "Skep-Base", p->base[0] ? p->base : NULL);
+	if (proposal_is_of_hive(p))
+		put_kind(&entry, p);
 	put_actor(&entry, v->actor);
 	put_acks(&entry, v->acks);
 	entry_put(&entry, "Skep-Idem-Key", v->idem_key);

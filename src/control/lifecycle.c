@@ -51,6 +51,9 @@ static int want_power(struct hive *hive, struct agent *agent, bool running, stru
 
 int lifecycle_refuse_dying(const struct agent *agent, struct error *err)
 {
+	if (agent->moving)
+		return error_set_code(err, EBUSY, "wrong_state", "'%s' is being renamed",
+				      agent->settings.name);
 	if (agent->dying)
 		return error_set_code(err, EBUSY, "wrong_state", "'%s' is being destroyed",
 				      agent->settings.name);

@@ -30,7 +30,7 @@ struct op *lifecycle_spawn_planned(struct hive *hive, struct settings *settings,
 struct op *lifecycle_spawn_again(struct agent *agent, struct proposal *proposal,
 				 const struct actor *actor);
 
-/* -EBUSY for an agent that is being destroyed. */
+/* -EBUSY for an agent that is being destroyed or renamed. */
 int lifecycle_refuse_dying(const struct agent *agent, struct error *err);
 
 /* Whether one more operation may be asked for: the agent is not being destroyed and its line is

@@ -27,23 +27,36 @@ static const char readme[] =
 	"  commit of everything that goes into them. Look, without changing anything:\n"
 	"  `nix flake metadata 'git+file:///var/lib/skep/meta?ref=refs/heads/main'`.\n";
 
-/* added: an agent that is not there yet; NULL: none */
-static json_t *render_agents(const struct hive *hive, const struct settings *added)
+/* An agent's entry; of the children of one that is replaced, with the new parent. */
+static json_t *render_agent(const struct settings *s, const struct settings *added,
+			    const char *removed)
+{
+	json_t *entry = settings_to_json(s);
+
+	if (removed && added && strcmp(s->parent, removed) == 0)
+		json_object_set_new(entry, "parent", json_string(added->name));
+	return entry;
+}
+
+/* added: an agent that is not there yet, in the place of removed; NULL: none */
+static json_t *render_agents(const struct hive *hive, const struct settings *added,
+			     const char *removed)
 {
 	json_t *top = json_object(), *agents = json_object(), *kept = json_object();
+	bool is_put = !added;
 
 	for (size_t i = 0; i < hive->n_agents; i++) {
 		const struct agent *a = hive->agents[i];
 
-		if (added && strcmp(added->name, a->settings.name) < 0) {
+		if (!is_put && strcmp(added->name, a->settings.name) < 0) {
 			json_object_set_new(agents, added->name, settings_to_json(added));
-			added = NULL;
+			is_put = true;
 		}
-		if (!a->unborn)
+		if (!a->unborn && (!removed || strcmp(removed, a->settings.name) != 0))
 			json_object_set_new(agents, a->settings.name,
-					    settings_to_json(&a->settings));
+					    render_agent(&a->settings, added, removed));
 	}
-	if (added)
+	if (!is_put)
 		json_object_set_new(agents, added->name, settings_to_json(added));
 	for (size_t i = 0; i < hive->n_kept; i++) {
 		const struct kept *k = &hive->kept[i];
@@ -86,9 +99,10 @@ static void add_object(struct buf *out, const char *key, const json_t *object)
 	buf_add_str(out, n > 0 ? "\n  }" : "}");
 }
 
-static char *agents_text(const struct hive *hive, const struct settings *added)
+static char *agents_text(const struct hive *hive, const struct settings *added,
+			 const char *removed)
 {
-	json_t *top = render_agents(hive, added);
+	json_t *top = render_agents(hive, added, removed);
 	struct buf out = {};
 
 	buf_add_str(&out, "{\n");
@@ -115,7 +129,7 @@ static int open_meta(const struct hive *hive, struct repo **ret, struct error *e
 int meta_prepare(struct hive *hive, const char *message, char ret[OID_HEX_SIZE],
 		 struct error *err)
 {
-	return meta_preview(hive, NULL, message, ret, err);
+	return meta_preview(hive, NULL, NULL, message, ret, err);
 }
 
 /* Whether a commit has exactly this file (data NULL: not at all). */
@@ -159,11 +173,11 @@ static int write_files(struct hive *hive, struct repo *repo, const char *const t
 			    message, hive->wall_s(), ret, err);
 }
 
-int meta_preview(struct hive *hive, const struct settings *added, const char *message,
-		 char ret[OID_HEX_SIZE], struct error *err)
+int meta_preview(struct hive *hive, const struct settings *added, const char *removed,
+		 const char *message, char ret[OID_HEX_SIZE], struct error *err)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
-	_cleanup_free_ char *agents = agents_text(hive, added), *flake = NULL, *lock = NULL;
+	_cleanup_free_ char *agents = agents_text(hive, added, removed), *flake = NULL, *lock = NULL;
 	int r = open_meta(hive, &repo, err);
 
 	if (r == 0)

@@ -17,9 +17,10 @@ int meta_load(struct hive *hive, struct error *err);
 int meta_prepare(struct hive *hive, const char *message, char ret[OID_HEX_SIZE],
 		 struct error *err);
 
-/* The same for the hive as it would be with one more agent. */
-int meta_preview(struct hive *hive, const struct settings *added, const char *message,
-		 char ret[OID_HEX_SIZE], struct error *err);
+/* The same for the hive as it would be with one more agent, in the place of removed (NULL:
+ * beside all others). */
+int meta_preview(struct hive *hive, const struct settings *added, const char *removed,
+		 const char *message, char ret[OID_HEX_SIZE], struct error *err);
 
 /* Moves main from the present head to a prepared commit. */
 int meta_publish(struct hive *hive, const char *commit, struct error *err);

@@ -65,6 +65,8 @@ struct op {
 	/* what a stop carries along */
 	int64_t stop_s; /* time to halt in; 0: as configured */
 
+	bool back; /* a rename that is taken back */
+
 	/* what spawn and destroy carry along */
 	bool purge, revived, tags_late; /* tags_late: deployed/0 waits for the system */
 	bool adopts;     /* a container that is not ours to destroy, should it fail */

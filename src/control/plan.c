@@ -97,7 +97,7 @@ static int check_container_name(const struct hive *hive, const char *name, struc
 	return 0;
 }
 
-static int check_name(const struct hive *hive, const char *name, struct error *err)
+int plan_check_name(const struct hive *hive, const char *name, struct error *err)
 {
 	int r = name_check(name, err);
 
@@ -151,7 +151,7 @@ int plan_agent(const struct hive *hive, const struct spawn_request *request,
 	struct settings settings;
 	int r;
 
-	if ((r = check_name(hive, request->name, err)) < 0 ||
+	if ((r = plan_check_name(hive, request->name, err)) < 0 ||
 	    (r = check_approved(hive, request->name, err)) < 0)
 		return r;
 	if (request->driver == DRIVER_NIXOS_CONTAINER && request->builder != BUILDER_NIX)
@@ -180,7 +180,7 @@ int plan_agent(const struct hive *hive, const struct spawn_request *request,
 int plan_check(const struct hive *hive, const struct settings *s, struct error *err)
 {
 	const struct kept *kept = hive_find_kept(hive, s->name);
-	int r = check_name(hive, s->name, err);
+	int r = plan_check_name(hive, s->name, err);
 
 	if (r < 0)
 		return r;

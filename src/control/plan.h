@@ -12,6 +12,9 @@
 int plan_agent(const struct hive *hive, const struct spawn_request *request,
 	       struct settings *ret, struct error *err);
 
+/* Whether nobody has this name, nor a container's name made from it. -EEXIST; -EINVAL. */
+int plan_check_name(const struct hive *hive, const char *name, struct error *err);
+
 /* Whether settings that were planned earlier still are free to be used: name, container, port
  * and ids. -EEXIST says what is not. */
 int plan_check(const struct hive *hive, const struct settings *settings, struct error *err);

@@ -10,6 +10,7 @@
 #include "control/meta.h"
 #include "control/op.h"
 #include "control/owed.h"
+#include "control/rename.h"
 #include "control/request.h"
 #include "git/refs.h"
 #include "git/tag.h"
@@ -242,6 +243,7 @@ int recover_load(struct hive *hive, struct error *err)
 
 	if ((r = meta_load(hive, err)) < 0 || (r = candidate_sweep(hive, err)) < 0 ||
 	    (r = scan_purged(hive, err)) < 0 || (r = scan_requests(hive, err)) < 0 ||
+	    (r = rename_repair(hive, err)) < 0 ||
 	    (r = scan_agents(hive, err)) < 0 ||
 	    (r = meta_commit(hive, "take over what was deployed before the last stop", err)) <
 		    0 ||
@@ -269,7 +271,7 @@ static void resume_others(struct hive *hive)
 		struct agent *agent = hive->agents[i];
 
 		if (!name_is_manager(agent->settings.name) && !agent->ops && !agent->dying &&
-		    !agent->unborn)
+		    !agent->unborn && !request_moves(hive, agent->settings.name))
 			owed_resume(agent);
 	}
 }
@@ -290,7 +292,8 @@ static void resume_agents(struct hive *hive)
 	bool cold;
 
 	for (size_t i = 0; i < hive->n_agents; i++) {
-		lifecycle_open_socket(hive, hive->agents[i]);
+		if (!request_moves(hive, hive->agents[i]->settings.name))
+			lifecycle_open_socket(hive, hive->agents[i]);
 		if (name_is_manager(hive->agents[i]->settings.name))
 			manager = hive->agents[i];
 	}

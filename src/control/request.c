@@ -7,7 +7,9 @@
 #include "base/text.h"
 #include "control/meta.h"
 #include "control/plan.h"
+#include "control/rename.h"
 #include "control/submit.h"
+#include "control/verdict.h"
 #include "git/refs.h"
 
 #include <errno.h>
@@ -41,11 +43,11 @@ static int check_room(struct hive *hive, const char *description, struct error *
 
 /* The commit that would be: nothing moves to it, a tag will hold it. */
 static int make_commit(struct hive *hive, struct proposal *p, const struct settings *added,
-		       struct error *err)
+		       const char *removed, struct error *err)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
 	_cleanup_free_ char *dir = hive_meta_dir(hive);
-	int r = meta_preview(hive, added, p->title, p->commit, err);
+	int r = meta_preview(hive, added, removed, p->title, p->commit, err);
 
 	if (r == 0)
 		r = repo_open(dir, &repo, err);
@@ -87,7 +89,7 @@ int request_spawn(struct hive *hive, const struct spawn_request *wanted,
 	p->payload = json_pack("{s:o}", "settings", settings_to_json(&settings));
 	r = check_room(hive, description, err);
 	if (r == 0)
-		r = make_commit(hive, p, &settings, err);
+		r = make_commit(hive, p, &settings, NULL, err);
 	settings_release(&settings);
 	if (r < 0) {
 		proposal_free(p);
@@ -165,13 +167,44 @@ int request_fork(struct hive *hive, const struct agent *from, const char *name,
 			       commit, "state", with_state);
 	r = check_room(hive, description, err);
 	if (r == 0)
-		r = make_commit(hive, p, &settings, err);
+		r = make_commit(hive, p, &settings, NULL, err);
 	settings_release(&settings);
 	if (r < 0) {
 		proposal_free(p);
 		return r;
 	}
 	return record(hive, p, description, actor, ret, err);
+}
+
+int request_rename(struct hive *hive, struct agent *agent, const char *name, const char *note,
+		   const struct actor *actor, struct proposal **ret, struct op **ret_op,
+		   struct error *err)
+{
+	struct binding binding = {.note = note};
+	struct proposal *p = proposal_new(0, name);
+	struct settings settings;
+	bool already;
+	int r;
+
+	p->kind = PROPOSAL_RENAME;
+	p->title = str_format("rename %s to %s", agent->settings.name, name);
+	p->payload = json_pack("{s:s}", "from", agent->settings.name);
+	settings_copy(&settings, &agent->settings);
+	if ((r = rename_check(hive, agent->settings.name, name, err)) == 0 &&
+	    (r = check_room(hive, NULL, err)) == 0) {
+		snprintf(settings.name, sizeof(settings.name), "%s", name);
+		r = make_commit(hive, p, &settings, agent->settings.name, err);
+	}
+	settings_release(&settings);
+	if (r < 0) {
+		proposal_free(p);
+		return r;
+	}
+	if ((r = record(hive, p, NULL, actor, &p, err)) < 0)
+		return r;
+	*ret = p;
+	binding.commit = p->commit;
+	return verdict_approve(hive, p, &binding, actor, &already, ret_op, err);
 }
 
 /* Whether what it is made from still is there. */
@@ -208,7 +241,11 @@ int request_settings(const struct proposal *p, struct settings *ret, struct erro
 int request_check(const struct hive *hive, const struct proposal *p, struct error *err)
 {
 	struct settings settings;
-	int r = request_settings(p, &settings, err);
+	int r;
+
+	if (p->kind == PROPOSAL_RENAME)
+		return rename_check(hive, rename_from(p), p->agent, err);
+	r = request_settings(p, &settings, err);
 
 	if (r < 0)
 		return r;
@@ -251,6 +288,15 @@ struct op *request_carry_out(struct hive *hive, struct proposal *p, const struct
 	struct settings settings;
 	struct error err = {};
 
+	if (p->kind == PROPOSAL_RENAME && !agent)
+		agent = hive_find(hive, rename_from(p));
+	if (p->kind == PROPOSAL_RENAME && !agent) {
+		error_set(&err, ENOENT, "no agent '%s'", rename_from(p));
+		refuse(hive, p, &err);
+		return NULL;
+	}
+	if (p->kind == PROPOSAL_RENAME)
+		return rename_add(agent, p, actor);
 	if (agent)
 		return lifecycle_spawn_again(agent, p, actor);
 	if (request_settings(p, &settings, &err) < 0 || plan_check(hive, &settings, &err) < 0) {
@@ -258,6 +304,19 @@ struct op *request_carry_out(struct hive *hive, struct proposal *p, const struct
 		return NULL;
 	}
 	return lifecycle_spawn_planned(hive, &settings, p, actor);
+}
+
+bool request_moves(const struct hive *hive, const char *agent)
+{
+	for (size_t i = hive->first_open; i < hive->n_proposals; i++) {
+		const struct proposal *p = hive->proposals[i];
+
+		if (p->kind == PROPOSAL_RENAME && !proposal_is_pending(p) &&
+		    !proposal_is_final(p) &&
+		    (strcmp(p->agent, agent) == 0 || strcmp(rename_from(p), agent) == 0))
+			return true;
+	}
+	return false;
 }
 
 void request_resume(struct hive *hive)

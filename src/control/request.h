@@ -24,6 +24,17 @@ int request_fork(struct hive *hive, const struct agent *from, const char *name,
 		 int64_t deployed, bool with_state, const char *description,
 		 const struct actor *actor, struct proposal **ret, struct error *err);
 
+/*
+ * Renames an agent: a request that is approved at once by the operator who asks. *ret is the
+ * hive's.
+ */
+int request_rename(struct hive *hive, struct agent *agent, const char *name, const char *note,
+		   const struct actor *actor, struct proposal **ret, struct op **ret_op,
+		   struct error *err);
+
+/* Whether a rename of this agent is owed: nothing else is to be done with it before. */
+bool request_moves(const struct hive *hive, const char *agent);
+
 /* The settings a request was shown with; -ENOENT when it has none. The caller releases them. */
 int request_settings(const struct proposal *proposal, struct settings *ret, struct error *err);
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "control/container.h"
 #include "control/preview.h"
+#include "control/lifecycle.h"
 #include "control/worker.h"
 
 #include <errno.h>
@@ -237,9 +238,9 @@ int submit_commit(struct hive *hive, struct agent *agent, const char *commit,
 	if (description && strlen(description) > DESCRIPTION_MAX_BYTES)
 		return error_set(err, E2BIG, "'description' has %zu bytes, more than %d",
 				 strlen(description), DESCRIPTION_MAX_BYTES);
-	if (agent->dying)
-		return error_set_code(err, EBUSY, "wrong_state", "'%s' is being destroyed",
-				      agent->settings.name);
+	r = lifecycle_refuse_dying(agent, err);
+	if (r < 0)
+		return r;
 	for (; *at; at = &(*at)->next)
 		waiting++;
 	if (waiting >= LINE_MAX_SUBMISSIONS)

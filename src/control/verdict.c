@@ -143,9 +143,9 @@ static int check_now(struct hive *hive, struct proposal *p, struct error *err)
 
 	if (r < 0)
 		return r;
-	if (agent->dying)
-		return error_set_code(err, EBUSY, "wrong_state", "'%s' is being destroyed",
-				      p->agent);
+	r = lifecycle_refuse_dying(agent, err);
+	if (r < 0)
+		return r;
 	submit_expire(hive);
 	if (strcmp(agent->settings.revision, p->base) != 0)
 		ledger_mark_stale(hive, agent);
@@ -299,9 +299,9 @@ int verdict_rollback(struct hive *hive, struct agent *agent, int64_t to, const c
 	bool already;
 	int r;
 
-	if (agent->dying)
-		return error_set_code(err, EBUSY, "wrong_state", "'%s' is being destroyed",
-				      agent->settings.name);
+	r = lifecycle_refuse_dying(agent, err);
+	if (r < 0)
+		return r;
 	r = make_rollback(hive, agent, to, &p, err);
 	if (r < 0)
 		return r;

@@ -29,6 +29,7 @@ static const struct {
 	[PROPOSAL_APPLY_COMMIT] = {"apply_commit", false},
 	[PROPOSAL_SPAWN] = {"spawn", true},
 	[PROPOSAL_FORK] = {"fork", true},
+	[PROPOSAL_RENAME] = {"rename", true},
 };
 
 struct proposal *proposal_new(int64_t id, const char *agent)

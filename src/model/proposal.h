@@ -15,8 +15,9 @@ enum proposal_kind {
 	PROPOSAL_APPLY_COMMIT, /* a commit of the agent's repository, which holds its tags */
 	PROPOSAL_SPAWN,        /* a new agent: no repository yet, so the tags are in meta */
 	PROPOSAL_FORK,         /* one made from what another agent has deployed */
+	PROPOSAL_RENAME,       /* another name for an agent, which is the proposal's */
 };
-#define PROPOSAL_KIND_COUNT (PROPOSAL_FORK + 1)
+#define PROPOSAL_KIND_COUNT (PROPOSAL_RENAME + 1)
 
 /* In the order of strength: the state of N is the strongest tag it has. */
 enum proposal_state {

@@ -2,7 +2,8 @@
  * A whole controller for a test: the real control layer on a loop in a process of its own, real
  * repositories in a scratch directory, and a stand-in for skep-exec that keeps its containers
  * in variables. Files in the scratch directory make it fail on purpose: "fail-VERB" (its text
- * is the error; "fail-switch" once), "hang-VERB" (no answer until it is cancelled),
+ * is the error; "fail-switch" once), "once-VERB", "fail-VERB-AGENT", "hang-VERB" (no answer
+ * until it is cancelled),
  * "slow-VERB", "bad-system" (the id of a system whose unit fails), "no-units" (nobody can say
  * which do), "dead-AGENT" (its container has ended), "listener-PORT" (who holds a port).
  * "tidy-soon" (it tidies often and keeps two of each). The names of what was started are added
@@ -96,13 +97,21 @@ static json_t *fake_failure(int errnum, const char *text)
 }
 
 /* Whether a file of the scratch directory says that this verb goes another way. */
-static bool fake_misbehaves(struct fake *f, const char *verb, json_int_t id)
+static bool fake_misbehaves(struct fake *f, const char *verb, const char *name, json_int_t id)
 {
+	_cleanup_free_ char *named = str_format("fail-%s-%s", verb, name ? name : "");
+	_cleanup_free_ char *once = str_format("once-%s", verb);
+	_cleanup_free_ char *once_path = str_format("%s/%s", f->dir, once);
 	_cleanup_free_ char *hang = str_format("hang-%s", verb);
 	_cleanup_free_ char *slow = str_format("slow-%s", verb);
 	_cleanup_free_ char *fail = str_format("%s/fail-%s", f->dir, verb);
 	_cleanup_buf_ struct buf text = {};
 
+	if ((name && fake_has(f, named)) || fake_has(f, once)) {
+		(void)unlink(once_path);
+		fake_send(f, id, fake_failure(EIO, "it was told to fail"), -1);
+		return true;
+	}
 	if (fake_has(f, hang)) {
 		f->hung = id;
 		return true;
@@ -180,6 +189,17 @@ static void fake_copy_state(const struct fake *f, const json_t *request)
 			   json_string_value(json_object_get(request, "from")));
 
 	(void)close(open(path, O_CREAT | O_WRONLY, 0600));
+}
+
+static void fake_rename(struct fake *f, const json_t *request, struct fake_agent *a)
+{
+	_cleanup_free_ char *from = str_format("%s/proposed/%s", f->dir, a->name);
+	_cleanup_free_ char *to = str_format("%s/proposed/%s", f->dir,
+					     json_string_value(json_object_get(request, "to")));
+
+	a->running = false;
+	if (access(from, F_OK) == 0)
+		(void)rename(from, to);
 }
 
 static void fake_export(struct fake *f, const char *agent, int fd)
@@ -299,7 +319,7 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 	json_int_t id = json_integer_value(json_object_get(request, "id"));
 	struct fake_agent *a = name ? fake_agent(f, name) : NULL;
 
-	if (fake_misbehaves(f, verb, id))
+	if (fake_misbehaves(f, verb, name, id))
 		return;
 	if (strcmp(verb, "hello") == 0) {
 		fake_send(f, id,
@@ -314,6 +334,9 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "copy-state") == 0) {
 		fake_copy_state(f, request);
+		fake_send(f, id, json_object(), -1);
+	} else if (strcmp(verb, "rename") == 0) {
+		fake_rename(f, request, a);
 		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "agent-socket") == 0) {
 		_cleanup_free_ char *path = str_format("%s/%s.sock", f->dir, name);
