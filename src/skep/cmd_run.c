@@ -151,6 +151,27 @@ int cmd_fork(struct cli *cli, struct error *err)
 	return 0;
 }
 
+int cmd_rename(struct cli *cli, struct error *err)
+{
+	json_auto_t *request = cli_request("rename"), *answer = NULL;
+	const char *name, *to = cli->args.words[1];
+	struct progress progress = {.agents = cli->args.words, .n_agents = 2};
+	int r = args_agent(&cli->args, &name, err);
+
+	if (r == 0)
+		r = name_check(to, err);
+	if (r < 0)
+		return r;
+	json_put_str(request, "name", name);
+	json_put_str(request, "to", to);
+	r = wait_call(cli, TAKE_PTR(request), &progress, &answer, err);
+	if (r < 0 || cli_print_json(cli, answer, "proposal"))
+		return r;
+	cli_say(cli, waits(cli) ? "%s is called %s now" : "calling %s %s", name, to);
+	cli_hint(cli, "skep show %s", to);
+	return 0;
+}
+
 static int put_deadline(json_t *request, const struct args *args, struct error *err)
 {
 	const char *text = args_get(args, "deadline");

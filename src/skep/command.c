@@ -302,6 +302,10 @@ static const struct command commands[] = {
 	 "unless it goes to a terminal."},
 	{"shell", RUN, "AGENT", REST_OPTIONAL, NULL, cmd_shell,
 	 "open a terminal inside an agent's container", NULL},
+	{"rename", RUN, "AGENT NAME", REST_NONE, wait_options, cmd_rename,
+	 "give an agent another name",
+	 "Repositories, state, port and settings stay; a running container is started again "
+	 "under the new name. What goes wrong on the way is taken back."},
 	{"destroy", RUN, "[AGENT...]", REST_NONE, destroy_options, cmd_destroy,
 	 "remove agents' containers; their state and repositories stay", NULL},
 

@@ -14,6 +14,7 @@ int cmd_adopt(struct cli *cli, struct error *err);
 int cmd_spawn(struct cli *cli, struct error *err);
 int cmd_request_spawn(struct cli *cli, struct error *err);
 int cmd_fork(struct cli *cli, struct error *err);
+int cmd_rename(struct cli *cli, struct error *err);
 int cmd_start(struct cli *cli, struct error *err);
 int cmd_stop(struct cli *cli, struct error *err);
 int cmd_restart(struct cli *cli, struct error *err);
