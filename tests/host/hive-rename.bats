@@ -91,7 +91,7 @@ is_called() {
 
 @test "the controller dies on the way: one name, all of it" {
 	name=alice other=mary
-	for point in approved moved applied-moved renamed done; do
+	for point in approved moved applied-moved renamed recorded; do
 		dies_at "$point" skep rename "$name" "$other"
 		wait_for 60 is_shown "$other" state running
 		is_called "$other" "$name"

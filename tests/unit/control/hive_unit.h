@@ -15,6 +15,8 @@
 
 #include "unit.h"
 
+#include "hive_repositories.h"
+
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -24,9 +26,7 @@
 #include "base/sock.h"
 #include "control/server.h"
 #include "control/start.h"
-#include "git/reader.h"
 #include "git/repo.h"
-#include "git/seed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,95 +123,6 @@ static bool fake_misbehaves(struct fake *f, const char *verb, const char *name, 
 	fake_send(f, id, fake_failure(EIO, text.size ? buf_str(&text) : "it was told to fail"),
 		  -1);
 	return true;
-}
-
-static void fake_seed(struct fake *f, const json_t *request, const char *agent)
-{
-	json_t *list = json_object_get(request, "files"), *file;
-	_cleanup_free_ char *dir = str_format("%s/proposed/%s", f->dir, agent);
-	struct seed_file *files = mem_new(json_array_size(list), sizeof(*files));
-	struct error err = {};
-	size_t i;
-
-	if (mkdir(dir, 0755) < 0)
-		return;
-	json_array_foreach (list, i, file)
-		files[i] = (struct seed_file){
-			.path = json_string_value(json_object_get(file, "path")),
-			.data = json_string_value(json_object_get(file, "data")),
-			.size = json_string_length(json_object_get(file, "data")),
-			.symlink = json_is_true(json_object_get(file, "symlink")),
-			.executable = json_is_true(json_object_get(file, "executable")),
-		};
-	if (fork() == 0) {
-		if (chdir(dir) < 0 || git_setup(true, &err) < 0 ||
-		    seed_repository(files, json_array_size(list),
-				    json_string_value(json_object_get(request, "url")),
-				    json_integer_value(json_object_get(request, "time")),
-				    &err) < 0)
-			fprintf(stderr, "seed: %s\n", error_text(&err));
-		_exit(0);
-	}
-	wait(NULL);
-	free(files);
-}
-
-/* The same from what applied has. */
-static void fake_checkout(struct fake *f, const json_t *request, const char *agent)
-{
-	_cleanup_free_ char *script = str_format(
-		"cd %s && [ -d proposed/%s ] || { mkdir -p proposed/%s/.git && cp -r "
-		"applied/%s/.git/objects proposed/%s/.git/; }",
-		f->dir, agent, agent, agent, agent);
-	_cleanup_free_ char *dir = str_format("%s/proposed/%s", f->dir, agent);
-	struct error err = {};
-
-	if (system(script) != 0)
-		return;
-	if (fork() == 0) {
-		if (access(dir, F_OK) == 0 && chdir(dir) == 0 && access(".git/HEAD", F_OK) == 0)
-			_exit(0);
-		if (chdir(dir) < 0 || git_setup(true, &err) < 0 ||
-		    seed_from_commit(json_string_value(json_object_get(request, "commit")),
-				     json_string_value(json_object_get(request, "url")),
-				     &err) < 0)
-			fprintf(stderr, "checkout: %s\n", error_text(&err));
-		_exit(0);
-	}
-	wait(NULL);
-}
-
-static void fake_copy_state(const struct fake *f, const json_t *request)
-{
-	_cleanup_free_ char *path =
-		str_format("%s/state-%s-of-%s", f->dir,
-			   json_string_value(json_object_get(request, "agent")),
-			   json_string_value(json_object_get(request, "from")));
-
-	(void)close(open(path, O_CREAT | O_WRONLY, 0600));
-}
-
-static void fake_rename(struct fake *f, const json_t *request, struct fake_agent *a)
-{
-	_cleanup_free_ char *from = str_format("%s/proposed/%s", f->dir, a->name);
-	_cleanup_free_ char *to = str_format("%s/proposed/%s", f->dir,
-					     json_string_value(json_object_get(request, "to")));
-
-	a->running = false;
-	if (access(from, F_OK) == 0)
-		(void)rename(from, to);
-}
-
-static void fake_export(struct fake *f, const char *agent, int fd)
-{
-	_cleanup_free_ char *dir = str_format("%s/proposed/%s", f->dir, agent);
-	struct reader_limits limits = {.max_object_bytes = 16 << 20};
-
-	if (fork() == 0) {
-		if (chdir(dir) == 0 && git_setup(false, NULL) == 0)
-			(void)reader_serve(fd, &limits, NULL);
-		_exit(0);
-	}
 }
 
 static json_t *fake_entry(const struct fake *f, struct fake_agent *a)
@@ -328,15 +239,16 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 			  -1);
 	} else if (strcmp(verb, "seed") == 0) {
 		if (json_object_get(request, "commit"))
-			fake_checkout(f, request, name);
+			fake_checkout(f->dir, request, name);
 		else
-			fake_seed(f, request, name);
+			fake_seed(f->dir, request, name);
 		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "copy-state") == 0) {
-		fake_copy_state(f, request);
+		fake_copy_state(f->dir, request);
 		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "rename") == 0) {
-		fake_rename(f, request, a);
+		a->running = false;
+		fake_rename(f->dir, request);
 		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "agent-socket") == 0) {
 		_cleanup_free_ char *path = str_format("%s/%s.sock", f->dir, name);
@@ -345,7 +257,7 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 
 		fake_send(f, id, json_pack("{s:s}", "agent", name), s);
 	} else if (strcmp(verb, "export") == 0) {
-		fake_export(f, name, fd);
+		fake_export(f->dir, name, fd);
 		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "build") == 0) {
 		fake_send(f, id, fake_build(request), -1);
