@@ -177,7 +177,8 @@ int meta_preview(struct hive *hive, const struct settings *added, const char *re
 		 const char *message, char ret[OID_HEX_SIZE], struct error *err)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
-	_cleanup_free_ char *agents = agents_text(hive, added, removed), *flake = NULL, *lock = NULL;
+	_cleanup_free_ char *agents = agents_text(hive, added, removed), *flake = NULL,
+			    *lock = NULL;
 	int r = open_meta(hive, &repo, err);
 
 	if (r == 0)

@@ -243,8 +243,7 @@ int recover_load(struct hive *hive, struct error *err)
 
 	if ((r = meta_load(hive, err)) < 0 || (r = candidate_sweep(hive, err)) < 0 ||
 	    (r = scan_purged(hive, err)) < 0 || (r = scan_requests(hive, err)) < 0 ||
-	    (r = rename_repair(hive, err)) < 0 ||
-	    (r = scan_agents(hive, err)) < 0 ||
+	    (r = rename_repair(hive, err)) < 0 || (r = scan_agents(hive, err)) < 0 ||
 	    (r = meta_commit(hive, "take over what was deployed before the last stop", err)) <
 		    0 ||
 	    (r = close_superseded(hive, err)) < 0)

@@ -63,6 +63,11 @@ int rename_check(const struct hive *hive, const char *from, const char *to, stru
 		return r;
 	if (name_is_manager(from) || name_is_manager(to))
 		return error_set(err, EINVAL, "the manager is called '%s'", MANAGER_NAME);
+	/* its name is in the flake, the lock and the system itself */
+	if (agent->settings.builder == BUILDER_NIX)
+		return error_set(err, EOPNOTSUPP,
+				 "'%s' is built by Nix, and such an agent cannot be renamed",
+				 from);
 	if (hive_find_kept(hive, to)) {
 		error_set(err, EEXIST, "an agent '%s' was destroyed, and its state was kept",
 			  to);
@@ -159,7 +164,7 @@ static void start(struct op *op)
 {
 	json_t *spec = NULL;
 
-	op->r = container_spec(op->hive, op->agent, op->commit, op->tree, &spec, &op->err);
+	op->r = container_spec(op->hive, op->agent, op->commit, op->system, &spec, &op->err);
 	if (op->r < 0)
 		undo(op, "the container could not be started under its new name");
 	else
@@ -273,7 +278,10 @@ static int find_system(struct op *op)
 	int r = hive_open_applied(op->hive, s->name, &repo, &op->err);
 
 	memcpy(op->commit, s->revision, sizeof(op->commit));
-	return r < 0 ? r : repo_commit_tree(repo, s->revision, op->tree, &op->err);
+	if (r == 0)
+		r = repo_commit_tree(repo, s->revision, op->tree, &op->err);
+	snprintf(op->system, sizeof(op->system), "%s", op->tree);
+	return r;
 }
 
 static void begin(struct op *op)

@@ -105,6 +105,7 @@ static int plan_fork(struct hive *hive, const struct settings *from, const char 
 	const struct spawn_request wanted = {
 		.name = name,
 		.driver = from->driver,
+		.builder = from->builder,
 		.labels = from->labels,
 		.limits = from->limits,
 		.private_network = from->private_network,
