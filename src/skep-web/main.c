@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +33,10 @@ static int drop(const struct options *o, struct error *err)
 		return error_set_errno(err, errno, "cannot give up privileges");
 	if (o->uid < 0)
 		return 0;
+	/* Clients come to where the listeners were bound; nothing goes out from here. */
+	if (unshare(CLONE_NEWNET) < 0)
+		log_line(LOG_WARNING, "the dashboard's server keeps the machine's network: %s",
+			 strerror(errno));
 	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
 	    setresuid(uid, uid, uid) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return error_set_errno(err, errno, "cannot give up root");
