@@ -9,6 +9,8 @@ let browser, hive, page;
 // Soon good: what is tested here is the page, not how long a service is watched.
 const QUICK = 'sed -i \'s/"soak": 2/"soak": 0/\' agent.json; mkdir -p rootfs/etc/hive; ';
 
+const UNIT = "mkdir -p rootfs/etc/systemd/system; printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' > rootfs/etc/systemd/system/counter.service; ";
+
 before(async () => {
 	[browser, hive] = await Promise.all([startBrowser(), RealHive.start()]);
 	for (const name of ['hm1nd', 'alice', 'bob']) hive.skep('spawn', name);
@@ -63,7 +65,7 @@ journey('log in by the link, and find the hive', async () => {
 });
 
 journey('read a proposal that arrives, approve it, and watch it deploy', async () => {
-	const n = hive.propose('alice', `${QUICK} printf 'one\\ntwo\\n' > rootfs/etc/hive/what`, 'say one and two', 'Alice should know how to count.\nI have tried it.');
+	const n = hive.propose('alice', `${QUICK} ${UNIT} printf 'one\\ntwo\\n' > rootfs/etc/hive/what`, 'say one and two', 'Alice should know how to count.\nI have tried it.');
 	await page.locator('.queue a', { hasText: 'say one and two' }).click();
 	await page.waitForURL(`${hive.url}/p/${n}`);
 	await page.locator('.said', { hasText: 'I have tried it.' }).waitFor();
@@ -71,6 +73,12 @@ journey('read a proposal that arrives, approve it, and watch it deploy', async (
 	await page.locator('.ln.add', { hasText: 'two' }).waitFor();
 	await settled();
 	await page.shot('review');
+	assert.deepEqual(await axe(page), []);
+	await page.getByRole('link', { name: 'Effect' }).click();
+	await page.locator('.effect .card', { hasText: 'Units' }).locator('.add', { hasText: 'counter.service' }).waitFor();
+	await page.locator('.effect .card', { hasText: 'Probe' }).getByText('2 → 0').waitFor();
+	await page.locator('.effect .card', { hasText: 'Limits' }).getByText('no change').waitFor();
+	await page.shot('effect');
 	assert.deepEqual(await axe(page), []);
 	await page.getByRole('button', { name: 'Approve' }).click();
 	await page.shot('approve');
