@@ -270,22 +270,22 @@ is_other_leader() {
 }
 
 @test "several are meant by a label: held still, watched, stopped, and read afterwards" {
-	skep freeze --label team=red
+	skep freeze --label team=blue
 	contains "$(skep list)" frozen
 	run -5 skep exec bob -- true
 	contains "$output" 'skep thaw bob'
-	skep thaw --label team=red
+	skep thaw --label team=blue
 	skep exec bob -- true
 	contains "$(skep top --plain)" bob
 	[ "$(skep top bob --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["tasks"])')" -gt 3 ]
-	run -3 skep stop --label team=blue
+	run -3 skep stop --label team=red
 	run -2 skep stop
-	skep stop --label team=red --deadline 20
+	skep stop --label team=blue --deadline 20
 	equal stopped "$(shown bob state)"
 	contains "$(skep log bob -n 500)" 'bob is up'
 	run -5 skep log bob -f
 	run -5 skep freeze bob
-	skep start --label team=red
+	skep start --label team=blue
 	cursor=$(skep log bob --show-cursor | sed -n 's/^-- cursor: //p')
 	inside bob logger -t mine 'after the cursor'
 	wait_for 30 bash -c 'case $("$@") in *"after the cursor"*) ;; *) false ;; esac' - \
