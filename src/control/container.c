@@ -150,17 +150,25 @@ void container_seen(struct hive *hive, struct agent *agent, const json_t *entry)
 	event_agent(hive, agent);
 }
 
-void container_seen_all(struct hive *hive, const json_t *answer)
+void container_seen_stopped(struct hive *hive, struct agent *agent)
 {
 	json_t *stopped = json_pack("{s:s}", "state", "stopped");
 
+	container_seen(hive, agent, stopped);
+	json_decref(stopped);
+}
+
+void container_seen_all(struct hive *hive, const json_t *answer)
+{
 	for (size_t i = 0; i < hive->n_agents; i++) {
 		struct agent *agent = hive->agents[i];
 		const json_t *entry = container_entry(answer, agent->settings.name);
 
-		container_seen(hive, agent, entry ? entry : stopped);
+		if (entry)
+			container_seen(hive, agent, entry);
+		else
+			container_seen_stopped(hive, agent);
 	}
-	json_decref(stopped);
 }
 
 json_t *container_arguments(const struct agent *agent, json_t *more)

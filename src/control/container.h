@@ -23,6 +23,9 @@ struct limits container_limits(struct hive *hive, struct agent *agent, const cha
  * subscribers when it changed. */
 void container_seen(struct hive *hive, struct agent *agent, const json_t *entry);
 
+/* The same of one whose container was just stopped. */
+void container_seen_stopped(struct hive *hive, struct agent *agent);
+
 /* The same of every agent, from the answer to an `inspect` of all: one that is not listed is
  * stopped. */
 void container_seen_all(struct hive *hive, const json_t *answer);

@@ -252,6 +252,7 @@ static void on_moved(struct op *op)
 		return;
 	}
 	crash_point("moved");
+	container_seen_stopped(op->hive, op->agent);
 	op->r = take_name(op);
 	if (op->r < 0) {
 		undo(op, "the name could not be recorded");
