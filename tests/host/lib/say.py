@@ -1,8 +1,12 @@
-"""say.py SOCKET: sends each line of standard input on a connection of its own and prints the first line of each answer."""
+"""say.py SOCKET: sends each line of standard input on a connection of its own and prints the first line of each answer.
+Who is told to wait a moment waits and says it again."""
+import json
 import socket
 import sys
+import time
 
-for line in sys.stdin.buffer:
+
+def answer_to(line):
     s = socket.socket(socket.AF_UNIX)
     s.settimeout(60)
     s.connect(sys.argv[1])
@@ -10,5 +14,14 @@ for line in sys.stdin.buffer:
         s.sendall(line)
     except BrokenPipeError:
         pass  # refused before it was said
-    print(s.makefile().readline(), end="")
+    answer = s.makefile().readline()
     s.close()
+    return answer
+
+
+for line in sys.stdin.buffer:
+    answer = answer_to(line)
+    while '"code":"rate_limited"' in answer:
+        time.sleep(json.loads(answer)["retry_after_s"])
+        answer = answer_to(line)
+    print(answer, end="")
