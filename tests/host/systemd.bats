@@ -181,16 +181,26 @@ make_system() {
 	equal 50000 "$(in_host cat "/sys/fs/cgroup/cpu$(property ControlGroup)/cpu.cfs_quota_us")"
 }
 
+# What the command that is busy in the container has used of the processors, in ticks.
+used() {
+	in_host sh -c 'set -- $(sed "s/.*) //" "/proc/$(pgrep -f ^busy-in-alice)/stat") && echo $((${12} + ${13}))'
+}
+
+uses_more_than() {
+	[ "$(used)" -gt "$1" ]
+}
+
 @test "a frozen container stands still until it is thawed" {
+	exec_in systemd-run --quiet --unit=busy bash -c 'exec -a busy-in-alice bash -c "while :; do :; done"'
+	wait_for 10 used
 	equal True "$(call freeze '{"agent":"alice","frozen":true}' | field frozen)"
 	contains "$(call inspect '{"agent":"alice"}')" '"frozen": true'
-	status=0
-	exec_in true &
-	waiting=$!
+	before=$(used)
 	sleep 0.5
-	kill -0 $waiting
+	equal "$before" "$(used)"
 	equal False "$(call freeze '{"agent":"alice","frozen":false}' | field frozen)"
-	wait $waiting
+	wait_for 10 uses_more_than "$before"
+	exec_in systemctl stop busy
 }
 
 @test "limits change while it runs, and the change outlives a restart" {
