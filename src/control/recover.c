@@ -190,7 +190,9 @@ static int on_purged(const char *name, const char *oid, void *data)
 	return tagfile_each(s->repo, name, on_purged_tag, s, s->err);
 }
 
-static int scan_purged(struct hive *hive, struct error *err)
+/* What meta holds itself: the tags of proposals about the hive, and those of agents that were
+ * purged. */
+static int scan_meta(struct hive *hive, const char *prefix, refs_fn fn, struct error *err)
 {
 	_cleanup_free_ char *dir = hive_meta_dir(hive);
 	_cleanup_(repo_freep) struct repo *repo = NULL;
@@ -200,21 +202,7 @@ static int scan_purged(struct hive *hive, struct error *err)
 	if (r < 0)
 		return r;
 	scan.repo = repo;
-	return refs_scan(dir, "refs/skep/purged/", on_purged, &scan, err);
-}
-
-/* Proposals about the hive itself have their tags in meta. */
-static int scan_requests(struct hive *hive, struct error *err)
-{
-	_cleanup_free_ char *dir = hive_meta_dir(hive);
-	_cleanup_(repo_freep) struct repo *repo = NULL;
-	struct scan scan = {.hive = hive, .agent = "", .err = err};
-	int r = repo_open(dir, &repo, err);
-
-	if (r < 0)
-		return r;
-	scan.repo = repo;
-	return refs_scan(dir, "refs/tags/", on_tag, &scan, err);
+	return refs_scan(dir, prefix, fn, &scan, err);
 }
 
 /* A crash between a new proposal and its predecessor's superseded/N: one stays open, the
@@ -242,7 +230,8 @@ int recover_load(struct hive *hive, struct error *err)
 	int r;
 
 	if ((r = meta_load(hive, err)) < 0 || (r = candidate_sweep(hive, err)) < 0 ||
-	    (r = scan_purged(hive, err)) < 0 || (r = scan_requests(hive, err)) < 0 ||
+	    (r = scan_meta(hive, "refs/skep/purged/", on_purged, err)) < 0 ||
+	    (r = scan_meta(hive, "refs/tags/", on_tag, err)) < 0 ||
 	    (r = rename_repair(hive, err)) < 0 || (r = scan_agents(hive, err)) < 0 ||
 	    (r = meta_commit(hive, "take over what was deployed before the last stop", err)) <
 		    0 ||

@@ -73,6 +73,23 @@ static int record(struct hive *hive, struct proposal *p, const char *description
 	return r;
 }
 
+/* A new agent with these settings: takes both over. */
+static int ask_for(struct hive *hive, struct proposal *p, struct settings *settings,
+		   const char *description, const struct actor *actor, struct proposal **ret,
+		   struct error *err)
+{
+	int r = check_room(hive, description, err);
+
+	if (r == 0)
+		r = make_commit(hive, p, settings, NULL, err);
+	settings_release(settings);
+	if (r < 0) {
+		proposal_free(p);
+		return r;
+	}
+	return record(hive, p, description, actor, ret, err);
+}
+
 int request_spawn(struct hive *hive, const struct spawn_request *wanted,
 		  const char *description, const struct actor *actor, struct proposal **ret,
 		  struct error *err)
@@ -87,15 +104,7 @@ int request_spawn(struct hive *hive, const struct spawn_request *wanted,
 	p->kind = PROPOSAL_SPAWN;
 	p->title = str_format("spawn %s", wanted->name);
 	p->payload = json_pack("{s:o}", "settings", settings_to_json(&settings));
-	r = check_room(hive, description, err);
-	if (r == 0)
-		r = make_commit(hive, p, &settings, NULL, err);
-	settings_release(&settings);
-	if (r < 0) {
-		proposal_free(p);
-		return r;
-	}
-	return record(hive, p, description, actor, ret, err);
+	return ask_for(hive, p, &settings, description, actor, ret, err);
 }
 
 /* Settings of the new agent: the source's, but what is its own. */
@@ -166,15 +175,7 @@ int request_fork(struct hive *hive, const struct agent *from, const char *name,
 	p->payload = json_pack("{s:o,s:s,s:I,s:s,s:b}", "settings", settings_to_json(&settings),
 			       "from", source, "deployed", (json_int_t)deployed, "commit",
 			       commit, "state", with_state);
-	r = check_room(hive, description, err);
-	if (r == 0)
-		r = make_commit(hive, p, &settings, NULL, err);
-	settings_release(&settings);
-	if (r < 0) {
-		proposal_free(p);
-		return r;
-	}
-	return record(hive, p, description, actor, ret, err);
+	return ask_for(hive, p, &settings, description, actor, ret, err);
 }
 
 int request_rename(struct hive *hive, struct agent *agent, const char *name, const char *note,
