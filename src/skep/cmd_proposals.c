@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-void proposal_announce(struct cli *cli, const json_t *row)
+static void announce(struct cli *cli, const json_t *row)
 {
 	const json_t *flags = json_object_get(row, "flags");
 	long long id = field_int(row, "id");
@@ -33,9 +33,20 @@ void proposal_announce(struct cli *cli, const json_t *row)
 		cli_hint(cli, "review it with: skep diff %lld", id);
 }
 
+int proposal_ask(struct cli *cli, json_t *request, struct error *err)
+{
+	json_auto_t *answer = NULL;
+	int r = cli_call(cli, request, &answer, err);
+
+	if (r < 0 || cli_print_json(cli, answer, "proposal"))
+		return r;
+	announce(cli, json_object_get(answer, "proposal"));
+	return 0;
+}
+
 int cmd_submit(struct cli *cli, struct error *err)
 {
-	json_auto_t *request = cli_request("submit"), *answer = NULL;
+	json_auto_t *request = cli_request("submit");
 	const char *agent, *commit = cli->args.words[1];
 	int r = args_agent(&cli->args, &agent, err);
 
@@ -50,11 +61,7 @@ int cmd_submit(struct cli *cli, struct error *err)
 	json_put_str(request, "agent", agent);
 	json_put_str(request, "commit", commit);
 	json_put_str(request, "description", args_get(&cli->args, "message"));
-	r = cli_call(cli, TAKE_PTR(request), &answer, err);
-	if (r < 0 || cli_print_json(cli, answer, "proposal"))
-		return r;
-	proposal_announce(cli, json_object_get(answer, "proposal"));
-	return 0;
+	return proposal_ask(cli, TAKE_PTR(request), err);
 }
 
 /* Asks for the statuses of the wire that hold the states wanted, each once. */

@@ -108,23 +108,19 @@ int cmd_adopt(struct cli *cli, struct error *err)
 
 int cmd_request_spawn(struct cli *cli, struct error *err)
 {
-	json_auto_t *request = cli_request("request_spawn"), *answer = NULL;
+	json_auto_t *request = cli_request("request_spawn");
 	const char *name;
 	int r = put_wanted(cli, request, &name, err);
 
 	if (r < 0)
 		return r;
 	json_put_str(request, "description", args_get(&cli->args, "message"));
-	r = cli_call(cli, TAKE_PTR(request), &answer, err);
-	if (r < 0 || cli_print_json(cli, answer, "proposal"))
-		return r;
-	proposal_announce(cli, json_object_get(answer, "proposal"));
-	return 0;
+	return proposal_ask(cli, TAKE_PTR(request), err);
 }
 
 int cmd_fork(struct cli *cli, struct error *err)
 {
-	json_auto_t *request = cli_request("fork"), *answer = NULL;
+	json_auto_t *request = cli_request("fork");
 	const char *name;
 	int64_t deployed;
 	int r = args_agent(&cli->args, &name, err);
@@ -144,11 +140,7 @@ int cmd_fork(struct cli *cli, struct error *err)
 	if (args_has(&cli->args, "no-state"))
 		json_object_set_new(request, "state", json_false());
 	json_put_str(request, "description", args_get(&cli->args, "message"));
-	r = cli_call(cli, TAKE_PTR(request), &answer, err);
-	if (r < 0 || cli_print_json(cli, answer, "proposal"))
-		return r;
-	proposal_announce(cli, json_object_get(answer, "proposal"));
-	return 0;
+	return proposal_ask(cli, TAKE_PTR(request), err);
 }
 
 int cmd_rename(struct cli *cli, struct error *err)

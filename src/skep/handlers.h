@@ -26,8 +26,9 @@ int cmd_resume(struct cli *cli, struct error *err);
 int cmd_freeze(struct cli *cli, struct error *err);
 int cmd_thaw(struct cli *cli, struct error *err);
 
-/* Says of a proposal that was just made: its number on standard output, the rest beside it. */
-void proposal_announce(struct cli *cli, const json_t *row);
+/* Asks for a proposal, and says what was made: its number on standard output, the rest beside
+ * it. Takes request over. */
+int proposal_ask(struct cli *cli, json_t *request, struct error *err);
 
 int cmd_submit(struct cli *cli, struct error *err);
 int cmd_proposals(struct cli *cli, struct error *err);
