@@ -1,6 +1,8 @@
 #include "base/text.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 size_t text_decode(const char *s, size_t size, uint32_t *ret_codepoint)
@@ -167,4 +169,19 @@ void text_hex(char *out, const void *data, size_t size)
 bool text_is_hex(const char *s, size_t n)
 {
 	return strlen(s) == n && strspn(s, "0123456789abcdef") == n;
+}
+
+bool text_to_number(const char *s, int64_t min, int64_t max, int64_t *ret)
+{
+	const char *digits = s + (min < 0 && *s == '-');
+	int64_t n;
+
+	if (!*digits || digits[strspn(digits, "0123456789")])
+		return false;
+	errno = 0;
+	n = strtoll(s, NULL, 10);
+	if (errno != 0 || n < min || n > max)
+		return false;
+	*ret = n;
+	return true;
 }

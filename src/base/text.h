@@ -45,6 +45,12 @@ size_t text_cut_short(const char *s, size_t size);
 /* text_clean() into a new string the caller frees. */
 char *text_clean_dup(const char *s, size_t max, bool keep_newlines);
 
+/*
+ * Reads a whole decimal number from min to max: digits alone, with a '-' before them where min
+ * is below 0. Returns false, and leaves *ret, for everything else.
+ */
+bool text_to_number(const char *s, int64_t min, int64_t max, int64_t *ret);
+
 /* Lower-case hexadecimal of size bytes; out has room for 2 * size + 1. */
 void text_hex(char *out, const void *data, size_t size);
 

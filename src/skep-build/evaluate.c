@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "git/commit.h"
 #include "git/repo.h"
 #include "nix/closure.h"
@@ -39,15 +40,6 @@ struct options {
 	int64_t uid, gid, owner, timeout_s, memory;
 	const char *program, *dir, *cache, *meta, *ref, *commit, *agent, *system, *against;
 };
-
-static bool parse_number(const char *text, int64_t *ret)
-{
-	char *end;
-
-	errno = 0;
-	*ret = strtoll(text, &end, 10);
-	return *text && !*end && errno == 0 && *ret > 0;
-}
 
 static bool parse(int argc, char **argv, struct options *o)
 {
@@ -90,7 +82,7 @@ static bool parse(int argc, char **argv, struct options *o)
 			return false;
 		if (fields[i].text)
 			*fields[i].text = optarg;
-		else if (!parse_number(optarg, fields[i].number))
+		else if (!text_to_number(optarg, 1, INT64_MAX, fields[i].number))
 			return false;
 	}
 	return optind == argc && o->uid && o->gid && o->timeout_s && o->memory && o->program &&

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "git/checkout.h"
 #include "git/commit.h"
 #include "git/repo.h"
@@ -63,12 +64,9 @@ static int usage(void)
 /* Whole numbers from 1 up: nothing here ever runs as root. */
 static bool parse_id(const char *text, unsigned *ret)
 {
-	char *end;
-	unsigned long value;
+	int64_t value;
 
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || value == 0 || value >= UINT32_MAX)
+	if (!text_to_number(text, 1, UINT32_MAX - 1, &value))
 		return false;
 	*ret = (unsigned)value;
 	return true;

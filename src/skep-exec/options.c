@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -46,23 +47,14 @@ static const struct option table[] = {
 	{},
 };
 
-static int parse_number(const char *text, unsigned long max, unsigned long *ret)
-{
-	char *end = NULL;
-
-	errno = 0;
-	*ret = strtoul(text, &end, 10);
-	return errno || *end || text[0] < '0' || text[0] > '9' || *ret > max ? -EINVAL : 0;
-}
-
 /* An account without privileges, by number or name; a bare number is its own group. */
 static int parse_account(const char *option, const char *text, uid_t *uid, gid_t *gid,
 			 struct error *err)
 {
 	const struct passwd *account;
-	unsigned long number;
+	int64_t number;
 
-	if (parse_number(text, INT32_MAX, &number) == 0) {
+	if (text_to_number(text, 0, INT32_MAX, &number)) {
 		account = getpwuid((uid_t)number);
 		*uid = (uid_t)number;
 		*gid = account ? account->pw_gid : (gid_t)number;
@@ -115,15 +107,14 @@ int options_parse(int argc, char **argv, struct options *ret, struct error *err)
 		.channel_fd = -1,
 		.place = {.state = "/var/lib/skep", .runtime = "/run/skep"},
 	};
-	unsigned long number;
+	int64_t number;
 	int c, r = 0;
 
 	opterr = 0;
 	while (r == 0 && (c = getopt_long(argc, argv, ":hV", table, NULL)) != -1) {
 		switch (c) {
 		case OPT_CHANNEL:
-			r = parse_number(optarg, 1024, &number);
-			if (r < 0)
+			if (!text_to_number(optarg, 0, 1024, &number))
 				r = error_set(err, EINVAL,
 					      "--channel-fd is not a descriptor: '%s'", optarg);
 			else

@@ -23,6 +23,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "git/import.h"
 #include "git/reader.h"
 #include "git/repo.h"
@@ -187,14 +188,9 @@ static int usage(void)
 
 static bool parse_id(const char *text, unsigned *ret)
 {
-	char *end;
-	unsigned long value;
+	int64_t value;
 
-	if (*text < '1' || *text > '9')
-		return false;
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno != 0 || *end != '\0' || value >= UINT32_MAX)
+	if (!text_to_number(text, 1, UINT32_MAX - 1, &value))
 		return false;
 	*ret = (unsigned)value;
 	return true;

@@ -1,8 +1,9 @@
 #include "skep-web/options.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <getopt.h>
-#include <stdlib.h>
 
 const char options_usage[] =
 	"Usage: skep-web [OPTION]...\n"
@@ -54,14 +55,10 @@ static const struct option table[] = {
 static int parse_number(const char *option, const char *text, long min, long max, int64_t *ret,
 			struct error *err)
 {
-	char *end;
-	long n = strtol(text, &end, 10);
-
-	if (!*text || *end || n < min || n > max)
+	if (!text_to_number(text, min, max, ret))
 		return error_set(err, EINVAL,
 				 "--%s takes a number from %ld to %ld, not '%.20s'", option,
 				 min, max, text);
-	*ret = n;
 	return 0;
 }
 

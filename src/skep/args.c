@@ -11,6 +11,7 @@
 
 #define SHOWN_MAX 60
 #define SUGGEST_MAX 24
+#define NUMBER_MAX 999999999999999
 
 /* Ends a usage error: the hint names the page that explains. */
 static int point_to_help(const struct args *args, struct error *err)
@@ -326,15 +327,11 @@ const char *args_get_nth(const struct args *args, const char *option, size_t ind
 int args_parse_number(const char *text, const char *what, int64_t least, int64_t *ret,
 		      struct error *err)
 {
-	size_t size = strlen(text);
-
-	if (size == 0 || size > 15 || strspn(text, "0123456789") != size ||
-	    strtoll(text, NULL, 10) < least) {
+	if (!text_to_number(text, least, NUMBER_MAX, ret)) {
 		_cleanup_free_ char *clean = text_clean_dup(text, SHOWN_MAX, false);
 
 		return error_set(err, EINVAL, "'%s' is not the number of %s", clean, what);
 	}
-	*ret = strtoll(text, NULL, 10);
 	return 0;
 }
 

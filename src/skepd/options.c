@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,10 +83,9 @@ static int set_path(struct config *config, const char *key, const char *value,
 
 static int parse_fd(const char *text, int *ret, struct error *err)
 {
-	char *end;
-	long fd = strtol(text, &end, 10);
+	int64_t fd;
 
-	if (*end || fd < 3 || fd > 1024)
+	if (!text_to_number(text, 3, 1024, &fd))
 		return error_set(err, EINVAL, "'%.20s' is not a descriptor's number", text);
 	*ret = (int)fd;
 	return 0;

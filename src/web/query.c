@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int hex_digit(char c)
@@ -44,15 +43,6 @@ static int decode(const char *text, size_t size, char **ret, struct error *err)
 	return 0;
 }
 
-static int to_number(const char *text, int64_t *ret)
-{
-	char *end;
-
-	errno = 0;
-	*ret = strtoll(text, &end, 10);
-	return errno || end == text || *end || isspace((unsigned char)*text) ? -EINVAL : 0;
-}
-
 static json_t *to_list(const char *text)
 {
 	json_t *list = json_array();
@@ -72,7 +62,7 @@ static int convert(const struct route_param *param, const char *text, json_t **r
 		   struct error *err)
 {
 	int64_t number = 0;
-	bool is_number = to_number(text, &number) == 0;
+	bool is_number = text_to_number(text, INT64_MIN, INT64_MAX, &number);
 
 	switch (param->type) {
 	case PARAM_TEXT:

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "web/hub.h"
 #include "web/reply.h"
 
@@ -10,7 +11,6 @@
 #include <event2/event.h>
 #include <event2/http.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -147,14 +147,9 @@ int64_t stream_last_id(const struct exchange *x)
 {
 	const char *text =
 		evhttp_find_header(evhttp_request_get_input_headers(x->req), "Last-Event-ID");
-	char *end;
-	long long id;
+	int64_t id;
 
-	if (!text || !*text)
-		return -1;
-	errno = 0;
-	id = strtoll(text, &end, 10);
-	return errno || *end || id < 0 ? -1 : id;
+	return text && text_to_number(text, 0, INT64_MAX, &id) ? id : -1;
 }
 
 /* ---- all of them, now and then ---- */

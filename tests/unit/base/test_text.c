@@ -238,6 +238,40 @@ static void test_cut_short(void **state)
 				 cases[i].cut);
 }
 
+static void test_to_number(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t min, max, wanted; /* -77: refused */
+	} cases[] = {
+		{"0", 0, 9, 0},
+		{"9", 0, 9, 9},
+		{"007", 0, 9, 7},
+		{"-5", -9, 9, -5},
+		{"9223372036854775807", 0, INT64_MAX, INT64_MAX},
+		{"10", 0, 9, -77},
+		{"0", 1, 9, -77},
+		{"-5", 0, 9, -77},
+		{"-", -9, 9, -77},
+		{"", 0, 9, -77},
+		{"+5", 0, 9, -77},
+		{" 5", 0, 9, -77},
+		{"5 ", 0, 9, -77},
+		{"5x", 0, 9, -77},
+		{"0x5", 0, 9, -77},
+		{"9223372036854775808", 0, INT64_MAX, -77},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int64_t n = -77;
+
+		assert_int_equal(text_to_number(cases[i].text, cases[i].min, cases[i].max, &n),
+				 cases[i].wanted != -77);
+		assert_int_equal(n, cases[i].wanted);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_clean_nul_and_append),
 		cmocka_unit_test(test_clean_limit),
 		cmocka_unit_test(test_hex),
+		cmocka_unit_test(test_to_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
