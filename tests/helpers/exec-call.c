@@ -6,8 +6,9 @@
  * object of the verb's arguments. A verb that takes descriptors gets this program's own: exec
  * 0, 1 and 2, logs 1. A terminal that comes back (shell) is typed into from standard input and
  * printed. A line "signal N" on descriptor 9, when that is open, is sent as a signal verb; its
- * end as cancel. The verb "listen" asks nothing and prints what comes by itself, for ever. Ends
- * with 0, or the exit status or 128 + the signal of what ran, or 125 for a failure.
+ * end as cancel. The verb "listen" says hello, and prints the answer and then what comes by
+ * itself, for ever. Ends with 0, or the exit status or 128 + the signal of what ran, or 125 for
+ * a failure.
  */
 #include "base/cleanup.h"
 #include "base/json.h"
@@ -184,7 +185,9 @@ int main(int argc, char **argv)
 		       &err) < 0)
 		fail(error_text(&err), -EINVAL);
 	n_fds = pick_fds(argv[2], fds);
-	if (strcmp(argv[2], "listen") != 0)
+	if (strcmp(argv[2], "listen") == 0)
+		call(fd, ID + 1, "hello", json_object(), NULL, 0);
+	else
 		call(fd, ID, argv[2], arguments, fds, n_fds);
 	return converse(fd, !strcmp(argv[2], "shell"));
 }

@@ -49,10 +49,11 @@ ask() {
 	"$BUILD/helpers/exec-call" -u $SKEP_UID "$SOCKET" "$@"
 }
 
-# listen: what comes by itself goes to $HIVE/events, until unlisten; meanwhile nobody else can ask
+# listen: once it is served, what comes by itself goes to $HIVE/events, until unlisten; meanwhile nobody else can ask
 listen() {
 	"$BUILD/helpers/exec-call" -u $SKEP_UID "$SOCKET" listen > "$HIVE/events" 3>&- &
 	LISTENER=$!
+	wait_for 10 test -s "$HIVE/events"
 }
 
 unlisten() {
