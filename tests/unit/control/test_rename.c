@@ -102,6 +102,28 @@ static void test_refusals(void **state)
 	assert_whole(u);
 }
 
+/* Between its two names its container is stopped, and is not said to run. */
+static void test_meanwhile(void **state)
+{
+	struct hive_unit *u = *state;
+	char out[256];
+	bool is_there = false;
+
+	spawn(u, "hm1nd");
+	spawn(u, "alice");
+	sh(u, "touch hang-start; echo x", out);
+	hive_do(hive_ask(u, "{'cmd':'rename','name':'alice','to':'mary'}"));
+	for (int i = 0; i < 500 && !is_there; i++) {
+		json_t *answer = hive_ask(u, "{'cmd':'agent','name':'mary'}");
+
+		is_there = json_is_true(json_object_get(answer, "ok"));
+		json_decref(answer);
+		if (!is_there)
+			usleep(20000);
+	}
+	await_agent(u, "mary", "stopped");
+}
+
 /* Whatever step fails: the old name, running, and nothing of the new one. */
 static void test_failures(void **state)
 {
@@ -166,9 +188,8 @@ static void test_crash(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		hive_test(test_everything_follows),
-		hive_test(test_refusals),
-		hive_test(test_failures),
+		hive_test(test_everything_follows), hive_test(test_refusals),
+		hive_test(test_meanwhile),          hive_test(test_failures),
 		cmocka_unit_test(test_crash),
 	};
 
