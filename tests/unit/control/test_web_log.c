@@ -3,28 +3,6 @@
 
 #include "base/text.h"
 
-static int setup_browser(void **state)
-{
-	struct browser *b = mem_new(1, sizeof(*b));
-	struct hive_unit *u = mem_new(1, sizeof(*u));
-
-	hive_up(u);
-	spawn(u, "alice");
-	browser_login(b, u);
-	*state = b;
-	return 0;
-}
-
-static int teardown_browser(void **state)
-{
-	struct browser *b = *state;
-
-	hive_down(b->u);
-	free(b->u);
-	free(b);
-	return 0;
-}
-
 static void write_journal(const struct browser *b, const char *text, size_t size)
 {
 	_cleanup_free_ char *path = str_format("%s/journal", b->u->dir);

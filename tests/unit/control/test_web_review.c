@@ -2,28 +2,6 @@
  * agent. */
 #include "web_unit.h"
 
-static int setup_browser(void **state)
-{
-	struct browser *b = mem_new(1, sizeof(*b));
-	struct hive_unit *u = mem_new(1, sizeof(*u));
-
-	hive_up(u);
-	spawn(u, "alice");
-	browser_login(b, u);
-	*state = b;
-	return 0;
-}
-
-static int teardown_browser(void **state)
-{
-	struct browser *b = *state;
-
-	hive_down(b->u);
-	free(b->u);
-	free(b);
-	return 0;
-}
-
 static int64_t propose(const struct browser *b, const char *text)
 {
 	char commit[256];

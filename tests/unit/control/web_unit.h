@@ -27,6 +27,29 @@ static inline void browser_login(struct browser *b, struct hive_unit *u)
 	json_decref(answer);
 }
 
+/* A hive with alice, and a browser that is logged in. */
+static inline int setup_browser(void **state)
+{
+	struct browser *b = mem_new(1, sizeof(*b));
+	struct hive_unit *u = mem_new(1, sizeof(*u));
+
+	hive_up(u);
+	spawn(u, "alice");
+	browser_login(b, u);
+	*state = b;
+	return 0;
+}
+
+static inline int teardown_browser(void **state)
+{
+	struct browser *b = *state;
+
+	hive_down(b->u);
+	free(b->u);
+	free(b);
+	return 0;
+}
+
 /* The request with the proofs added, a new string. */
 __attribute__((format(printf, 2, 0))) static inline char *
 browser_request(const struct browser *b, const char *format, va_list args)
