@@ -1,4 +1,5 @@
 # The first thing anybody runs: the demo, playing the operator as well.
+# bats file_tags=alone
 
 load lib/common
 
