@@ -53,7 +53,7 @@ ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Isrc $(WARNINGS) $(HARDENING) -fPIE $(CPP
 	-DSKEP_VERSION='"$(VERSION)"' -DSKEP_NSPAWN='"$(NSPAWN)"' -DSKEP_NIX='"$(NIX)"' -DSKEP_DATADIR='"$(DATADIR)"' $(PKG_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 
-LAYERS := base model wire git nix host control web
+LAYERS := base model wire declare git nix host control web
 PROGRAMS := skepd skep-exec skep-export skep-build skep-web skep
 
 LIBS_skepd = libgit2 libutf8proc libsystemd libsodium jansson libevent_core
@@ -66,7 +66,7 @@ USES_skep-exec = host model base
 USES_skep-export = git base
 USES_skep-build = nix git model base
 USES_skep-web = web wire model base
-USES_skep = wire model base
+USES_skep = declare wire model base
 
 sources = $(sort $(wildcard src/$(1)/*.c))
 objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
@@ -139,7 +139,7 @@ $(BUILD)/templates:
 # Unit tests: one program per file, linked with every layer its own layer may use.
 TEST_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
 TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(TEST_SOURCES))
-TEST_ARCHIVES = $(BUILD)/libcorpus.a $(call archives,control web host nix git wire model base)
+TEST_ARCHIVES = $(BUILD)/libcorpus.a $(call archives,control web host nix git declare wire model base)
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libgit2 libutf8proc libsystemd libsodium jansson libevent_extra libevent_core)
 
 $(BUILD)/unit/%: tests/unit/%.c $(TEST_ARCHIVES) $(BUILD)/flags
@@ -158,7 +158,7 @@ $(BUILD)/obj/tests/skep/fake.o: tests/unit/skep/fake.c $(BUILD)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP -c -o $@ $<
 
 $(filter $(BUILD)/unit/skep/%,$(TESTS)): $(BUILD)/unit/skep/%: tests/unit/skep/%.c $(BUILD)/obj/tests/skep/fake.o $(BUILD)/libskep.a \
-		$(call archives,wire model base) $(BUILD)/flags
+		$(call archives,$(USES_skep)) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter %.o %.a,$^) -lcmocka -ljansson
@@ -276,6 +276,8 @@ install: all man ## programs, units, templates and pages, below DESTDIR
 	$(Q)for l in $(LINKS); do ln -sfn "$(LIBEXECDIR)/$$l" "$(DESTDIR)$(BINDIR)/$$l"; done
 	$(Q)rm -rf '$(DESTDIR)$(DATADIR)/templates'
 	$(Q)[ ! -d templates ] || cp -R --preserve=mode templates '$(DESTDIR)$(DATADIR)/templates'
+	$(Q)rm -rf '$(DESTDIR)$(DATADIR)/schema'
+	$(Q)cp -R --preserve=mode share/schema '$(DESTDIR)$(DATADIR)/schema'
 	$(Q)rm -rf '$(DESTDIR)$(DATADIR)/dashboard'
 	$(if $(DASHBOARD),$(Q)cp -R --preserve=mode '$(BUILD)/dashboard' '$(DESTDIR)$(DATADIR)/dashboard')
 	$(foreach f,$(SHARE),$(call install_share,$(f),$(call share_target,$(f))))
@@ -284,7 +286,7 @@ install: all man ## programs, units, templates and pages, below DESTDIR
 
 uninstall: ## remove what install put there
 	$(Q)rm -f $(foreach f,$(INSTALLED),'$(DESTDIR)$(f)')
-	$(Q)rm -rf '$(DESTDIR)$(DATADIR)/templates' '$(DESTDIR)$(DATADIR)/dashboard'
+	$(Q)rm -rf '$(DESTDIR)$(DATADIR)/templates' '$(DESTDIR)$(DATADIR)/schema' '$(DESTDIR)$(DATADIR)/dashboard'
 	$(Q)for d in '$(DESTDIR)$(DATADIR)' '$(DESTDIR)$(LIBEXECDIR)'; do [ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
 
 dist: ## the sources of the commit checked out, as a tar file

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DISTANCE_MAX 64 /* longer words are compared with nothing */
+
 size_t text_decode(const char *s, size_t size, uint32_t *ret_codepoint)
 {
 	const unsigned char *u = (const unsigned char *)s;
@@ -184,4 +186,46 @@ bool text_to_number(const char *s, int64_t min, int64_t max, int64_t *ret)
 		return false;
 	*ret = n;
 	return true;
+}
+
+size_t text_distance(const char *a, const char *b)
+{
+	size_t row[DISTANCE_MAX + 1], n = strlen(b);
+
+	if (strlen(a) > DISTANCE_MAX || n > DISTANCE_MAX)
+		return DISTANCE_MAX;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[n];
+}
+
+const char *text_nearest(const char *word, const char *const *words)
+{
+	const char *near = NULL;
+	size_t least = 3; /* farther than two letters is no slip */
+
+	for (; *words; words++) {
+		size_t far = text_distance(word, *words);
+
+		if (far < least) {
+			least = far;
+			near = *words;
+		}
+	}
+	return near;
 }

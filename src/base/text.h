@@ -56,3 +56,10 @@ void text_hex(char *out, const void *data, size_t size);
 
 /* Whether s is exactly n lower-case hexadecimal digits. */
 bool text_is_hex(const char *s, size_t n);
+
+/* Edit distance of two short words; of a long one it is merely large. */
+size_t text_distance(const char *a, const char *b);
+
+/* The word of a NULL-terminated list that this one was probably meant to be; NULL when none is
+ * near. */
+const char *text_nearest(const char *word, const char *const *words);

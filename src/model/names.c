@@ -80,3 +80,16 @@ char *name_container(char out[CONTAINER_NAME_SIZE], const char *name)
 	}
 	return out;
 }
+
+int name_check_other(const char *what, const char *name, struct error *err)
+{
+	_cleanup_free_ char *shown = NULL;
+
+	if (is_well_formed(name, strnlen(name, 4096)))
+		return 0;
+	shown = text_clean_dup(name, SHOWN_MAX, false);
+	return error_set_code(err, EINVAL, "bad_name",
+			      "'%s' is no name of %s: 1 to %d characters a-z, 0-9 and '-', "
+			      "first a letter, last not '-'",
+			      shown, what, AGENT_NAME_MAX);
+}

@@ -20,6 +20,9 @@
  */
 int name_check(const char *name, struct error *err);
 
+/* The same form for what is no agent ("a profile"), without the reserved words. */
+int name_check_other(const char *what, const char *name, struct error *err);
+
 /* The manager's name, and nothing else, is the manager's role. */
 bool name_is_manager(const char *name);
 

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define SHOWN_MAX 60
-#define SUGGEST_MAX 24
 #define NUMBER_MAX 999999999999999
 
 /* Ends a usage error: the hint names the page that explains. */
@@ -150,33 +149,6 @@ static int parse_letters(struct args *args, const char *text, char *const **next
 	return 0;
 }
 
-/* Edit distance of two short words, for suggestions. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[SUGGEST_MAX + 1], n = strlen(b);
-
-	if (strlen(a) > SUGGEST_MAX || n > SUGGEST_MAX)
-		return SUGGEST_MAX;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[n];
-}
-
 static int unknown_command(const char *name, struct error *err)
 {
 	_cleanup_free_ char *clean = text_clean_dup(name, SHOWN_MAX, false);
@@ -186,8 +158,8 @@ static int unknown_command(const char *name, struct error *err)
 	for (size_t i = 0; command_at(i); i++) {
 		const struct command *command = command_at(i);
 
-		if (command->group && distance(name, command->name) < least) {
-			least = distance(name, command->name);
+		if (command->group && text_distance(name, command->name) < least) {
+			least = text_distance(name, command->name);
 			near = command;
 		}
 	}

@@ -184,6 +184,13 @@ static const struct option dashboard_options[] = {
 	{},
 };
 
+#define DECLARE_OPTIONS                                                                 \
+	OPTION("host", 0, "HOST", "as on this machine, instead of the one it runs on"), \
+		OPTION("rev", 0, "REVISION",                                            \
+		       "DIR is a git repository: read it at this commit")
+
+static const struct option validate_options[] = {DECLARE_OPTIONS, {}};
+
 static const struct option sessions_options[] = {
 	OPTION("all", 0, NULL, "with revoke: every session"),
 	{},
@@ -192,6 +199,7 @@ static const struct option sessions_options[] = {
 #define LOOK "Look"
 #define REVIEW "Review"
 #define RUN "Run"
+#define DECLARE "Declare"
 #define RECORD "Record"
 #define OTHER "Other"
 
@@ -308,6 +316,11 @@ static const struct command commands[] = {
 	 "under the new name. What goes wrong on the way is taken back."},
 	{"destroy", RUN, "[AGENT...]", REST_NONE, destroy_options, cmd_destroy,
 	 "remove agents' containers; their state and repositories stay", NULL},
+
+	{"validate", DECLARE, "DIR", REST_NONE, validate_options, cmd_validate,
+	 "check the files that declare a hive",
+	 "Reads hive.json and what belongs to it, skep-hive(5), and asks no daemon. An error "
+	 "names the file and the key."},
 
 	{"history", RECORD, "[AGENT]", REST_NONE, record_options, cmd_history,
 	 "list deploys and changes of settings", NULL},

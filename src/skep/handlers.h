@@ -30,6 +30,8 @@ int cmd_thaw(struct cli *cli, struct error *err);
  * it. Takes request over. */
 int proposal_ask(struct cli *cli, json_t *request, struct error *err);
 
+int cmd_validate(struct cli *cli, struct error *err);
+
 int cmd_submit(struct cli *cli, struct error *err);
 int cmd_proposals(struct cli *cli, struct error *err);
 int cmd_diff(struct cli *cli, struct error *err);
