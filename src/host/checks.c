@@ -24,6 +24,7 @@
 #include <sys/statvfs.h>
 #include <sys/timex.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #define NSPAWN_VERSION_MIN 249 /* id-mapped binds */
 #define NSPAWN_WAIT_MS 5000
@@ -160,9 +161,21 @@ static bool can_idmap(const char *path, struct error *err)
 	return mount_fd >= 0;
 }
 
+/* A directory, or before a hive was ever started here the one it will be made in. Freed by the
+ * caller. */
+static char *existing(const char *path)
+{
+	char *found = str_dup(path);
+
+	while (access(found, F_OK) < 0 && errno == ENOENT && strrchr(found, '/') > found)
+		*strrchr(found, '/') = '\0';
+	return found;
+}
+
 /* Agents start without it on /usr; the manager sees applied and meta through it. */
 static void check_idmap(json_t *checks, const struct place *place)
 {
+	_cleanup_free_ char *state = existing(place->state);
 	struct error err = {};
 
 	if (can_idmap("/usr", &err))
@@ -172,9 +185,9 @@ static void check_idmap(json_t *checks, const struct place *place)
 		checks_add(checks, "idmapped-usr", true, NULL,
 			   "%s; /usr is bound plainly, setuid programs in it are inert",
 			   error_text(&err));
-	if (can_idmap(place->state, &err))
+	if (can_idmap(state, &err))
 		checks_add(checks, "idmapped-state", true, NULL,
-			   "'%s' can be mounted with an agent's ids", place->state);
+			   "'%s' can be mounted with an agent's ids", state);
 	else
 		checks_add(checks, "idmapped-state", false,
 			   "keep the state on ext4, xfs, btrfs or tmpfs", "%s",
@@ -263,19 +276,20 @@ static void check_limits(json_t *checks, const struct place *place,
 
 static void check_disk(json_t *checks, const struct place *place)
 {
+	_cleanup_free_ char *state = existing(place->state);
 	struct statvfs fs;
 	uint64_t bytes;
 
-	if (statvfs(place->state, &fs) < 0) {
-		checks_add(checks, "disk", false, "see whether the directory exists",
-			   "cannot look at '%s': %s", place->state, strerror(errno));
+	if (statvfs(state, &fs) < 0) {
+		checks_add(checks, "disk", false, "see what that directory is",
+			   "cannot look at '%s': %s", state, strerror(errno));
 		return;
 	}
 	bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	checks_add(checks, "disk", bytes >= DISK_MIN_BYTES && fs.f_favail > 10000,
 		   "make room for 1 GiB and 10000 inodes at least: du -xsh " DISK_FIX,
 		   "%.1f GiB and %ju inodes are free in '%s'", (double)bytes / (1 << 30),
-		   (uintmax_t)fs.f_favail, place->state);
+		   (uintmax_t)fs.f_favail, state);
 }
 
 /* Nothing of ours can be older than the program that is asked. */

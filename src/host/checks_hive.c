@@ -61,8 +61,10 @@ static bool is_owner(const struct place *place, enum owner owner, uid_t uid)
 	return false;
 }
 
-static void check_entries(json_t *checks, const struct place *place, bool sockets)
+static void check_entries(json_t *checks, const struct place *place,
+			  const struct supervisor *supervisor, bool sockets)
 {
+	bool systemd = supervisor == &supervisor_systemd;
 	_cleanup_buf_ struct buf wrong = {}, fix = {};
 
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
@@ -92,13 +94,16 @@ static void check_entries(json_t *checks, const struct place *place, bool socket
 	}
 	if (sockets)
 		checks_add(checks, "sockets", wrong.size == 0,
-			   "systemctl restart skepd.socket skepd-read.socket skep-exec.socket "
-			   "skepd (standalone: start skepd again)",
+			   systemd ? "systemctl restart skepd.socket skepd-read.socket "
+				     "skep-exec.socket skepd"
+				   : "as root, skepd --standalone makes them",
 			   "%s",
 			   wrong.size ? buf_str(&wrong) : "all are there, for nobody else");
 	else
 		checks_add(checks, "directories", wrong.size == 0,
-			   fix.size ? buf_str(&fix) : "systemd-tmpfiles --create skep.conf",
+			   fix.size  ? buf_str(&fix)
+			   : systemd ? "systemd-tmpfiles --create skep.conf"
+				     : "as root, skepd --standalone makes them",
 			   "%s", wrong.size ? buf_str(&wrong) : "owners and modes are right");
 }
 
@@ -269,8 +274,8 @@ static void check_nix(json_t *checks, const struct place *place)
 
 void checks_hive(json_t *checks, const struct place *place, const struct supervisor *supervisor)
 {
-	check_entries(checks, place, true);
-	check_entries(checks, place, false);
+	check_entries(checks, place, supervisor, true);
+	check_entries(checks, place, supervisor, false);
 	check_leftovers(checks, place);
 	check_journal(checks, supervisor);
 	check_nix(checks, place);

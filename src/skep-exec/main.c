@@ -7,7 +7,9 @@
  *       skep-export, skep-build    children of those, under other uids
  *     skep-exec run alice     becomes the systemd-nspawn of a container
  */
+#include "base/json.h"
 #include "base/log.h"
+#include "host/checks.h"
 #include "host/logs.h"
 #include "host/outside.h"
 #include "host/run.h"
@@ -16,12 +18,25 @@
 #include "skep-exec/table.h"
 #include "skep-exec/work.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define EXIT_USAGE 2
+
+static int print_checks(const struct options *o, struct error *err)
+{
+	json_auto_t *checks = checks_run(&o->place, options_supervisor(o));
+
+	if (!o->standalone)
+		checks_add(checks, "accounts", !o->no_account, "systemd-sysusers", "%s",
+			   o->no_account ? "those of skep are not all there" : "all are there");
+	if (json_dumpf(checks, stdout, JSON_COMPACT) < 0 || fflush(stdout) != 0)
+		return error_set(err, EIO, "cannot print the checks");
+	return 0;
+}
 
 static int run(const struct options *options, struct error *err)
 {
@@ -31,6 +46,8 @@ static int run(const struct options *options, struct error *err)
 	case MODE_RUN:
 		return run_container(&options->place, options->subject, options->standalone,
 				     err);
+	case MODE_CHECKS:
+		return print_checks(options, err);
 	case MODE_VERB:
 	case MODE_HELP:
 	case MODE_VERSION:

@@ -17,6 +17,7 @@ const char options_help[] =
 	"\n"
 	"  skep-exec [OPTIONS]             serve requests\n"
 	"  skep-exec [OPTIONS] run AGENT   become the systemd-nspawn of an agent's container\n"
+	"  skep-exec [OPTIONS] checks      tell as JSON what this machine has for a hive\n"
 	"\n"
 	"  --channel-fd N     the connection to skepd; without it systemd hands over a socket\n"
 	"  --standalone       keep containers without systemd as PID 1\n"
@@ -61,8 +62,10 @@ static int parse_account(const char *option, const char *text, uid_t *uid, gid_t
 	} else {
 		account = getpwnam(text);
 		if (!account)
-			return error_set(err, ENOENT, "%s: there is no user '%s'", option,
-					 text);
+			return error_set(
+				err, ENOENT,
+				"%s: there is no user '%s' (systemd-sysusers makes it)", option,
+				text);
 		*uid = account->pw_uid;
 		*gid = account->pw_gid;
 	}
@@ -87,6 +90,10 @@ static int parse_words(int argc, char **argv, struct options *o, struct error *e
 {
 	if (optind == argc)
 		return 0;
+	if (optind + 1 == argc && strcmp(argv[optind], "checks") == 0) {
+		o->mode = MODE_CHECKS;
+		return 0;
+	}
 	if (optind + 2 != argc)
 		return error_set(err, EINVAL, "'%s' takes one word", argv[optind]);
 	if (strcmp(argv[optind], "run") == 0)
@@ -160,6 +167,10 @@ int options_parse(int argc, char **argv, struct options *ret, struct error *err)
 	if (r == 0)
 		r = parse_account("--build-uid", build, &o.place.build_uid, &o.place.build_gid,
 				  err);
+	if (r == -ENOENT && o.mode == MODE_CHECKS) {
+		o.no_account = true;
+		r = 0;
+	}
 	if (r < 0)
 		return r;
 	o.program_dir = file_program_dir();

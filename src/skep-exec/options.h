@@ -9,8 +9,9 @@
 
 enum mode {
 	MODE_DAEMON,
-	MODE_RUN,  /* become the nspawn of an agent */
-	MODE_VERB, /* do one request */
+	MODE_RUN,    /* become the nspawn of an agent */
+	MODE_VERB,   /* do one request */
+	MODE_CHECKS, /* tell what the machine has for a hive; the place may be half made */
 	MODE_HELP,
 	MODE_VERSION,
 };
@@ -19,7 +20,8 @@ struct options {
 	enum mode mode;
 	const char *subject; /* the agent or the verb */
 	bool standalone;
-	int channel_fd; /* -1: sockets are handed over by systemd */
+	bool no_account; /* MODE_CHECKS alone: skep's accounts are not made yet */
+	int channel_fd;  /* -1: sockets are handed over by systemd */
 	struct place place;
 	char *program_dir;
 };

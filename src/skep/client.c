@@ -39,7 +39,7 @@ bool client_is_agent_socket(const char *path)
 	return strcmp(slash ? slash + 1 : path, "agent.sock") == 0;
 }
 
-static bool has_systemd(void)
+bool client_has_systemd(void)
 {
 	return access("/run/systemd/system", F_OK) == 0;
 }
@@ -56,16 +56,17 @@ static int explain_connect(const char *path, int r, struct error *err)
 		error_set_code(err, ENOENT, "unavailable",
 			       "there is no socket '%s': the daemon is not running", path);
 		error_hint(err, "%s, or name the socket with --socket or SKEP_SOCKET",
-			   has_systemd() ? "systemctl start skepd"
-					 : "as root, skepd --standalone starts one");
+			   client_has_systemd() ? "systemctl start skepd"
+						: "as root, skepd --standalone starts one");
 		return -ENOENT;
 	case ECONNREFUSED:
 		error_set_code(err, ECONNREFUSED, "unavailable",
 			       "nobody listens on '%s': the daemon is down", path);
 		error_hint(err, "%s",
-			   has_systemd() ? "systemctl restart skepd; journalctl -u skepd tells "
-					   "why it ended"
-					 : "as root, skepd --standalone starts it again");
+			   client_has_systemd()
+				   ? "systemctl restart skepd; journalctl -u skepd tells "
+				     "why it ended"
+				   : "as root, skepd --standalone starts it again");
 		return -ECONNREFUSED;
 	default:
 		return r;

@@ -27,6 +27,9 @@ const char *client_socket(const char *given);
 /* Whether that path is an agent's own socket, where some verbs have other names. */
 bool client_is_agent_socket(const char *path);
 
+/* Whether systemd runs this machine. */
+bool client_has_systemd(void);
+
 /* Connects. The error says what to do about it; code "unavailable" or "forbidden". */
 int client_open(const char *path, struct client *ret, struct error *err);
 void client_close(struct client *client);

@@ -6,6 +6,7 @@
 #include "model/names.h"
 #include "model/oid.h"
 #include "skep/handlers.h"
+#include "skep/machine.h"
 #include "skep/rows.h"
 #include "skep/table.h"
 #include "skep/when.h"
@@ -155,13 +156,26 @@ int cmd_audit(struct cli *cli, struct error *err)
 	return 0;
 }
 
-/* A daemon that cannot be asked is the first thing that is wrong. */
-static json_t *daemon_check(const struct error *err)
+static json_t *failed_check(const char *name, const struct error *err, const char *fix)
 {
-	return json_pack("{s:[{s:s,s:b,s:s,s:s}]}", "checks", "name", "skepd", "ok", 0,
-			 "detail", error_text(err), "fix",
-			 err->hint[0] ? err->hint
-				      : "systemctl status skepd.service skepd.socket");
+	return json_pack("{s:s,s:b,s:s,s:s}", "name", name, "ok", 0, "detail", error_text(err),
+			 "fix", err->hint[0] ? err->hint : fix);
+}
+
+/* A daemon that cannot be asked is the first thing that is wrong; why it is down may be the
+ * machine's fault. */
+static json_t *checks_without_daemon(const struct error *down)
+{
+	json_t *checks = json_array();
+	struct error err = {};
+
+	json_array_append_new(checks,
+			      failed_check("skepd", down,
+					   "systemctl status skepd.service skepd.socket"));
+	if (machine_checks(checks, &err) < 0)
+		json_array_append_new(checks,
+				      failed_check("machine", &err, "sudo skep doctor"));
+	return json_pack("{s:o}", "checks", checks);
 }
 
 int cmd_doctor(struct cli *cli, struct error *err)
@@ -176,7 +190,7 @@ int cmd_doctor(struct cli *cli, struct error *err)
 	int r = cli_call(cli, cli_request("doctor"), &answer, err);
 
 	if (r < 0 && strcmp(error_code(err), "unavailable") == 0)
-		answer = daemon_check(err);
+		answer = checks_without_daemon(err);
 	else if (r < 0)
 		return r;
 	checks = json_object_get(answer, "checks");

@@ -172,6 +172,12 @@ is_other_leader() {
 	skep pause bob
 	in_host systemctl stop skepd.socket skepd-read.socket skep-exec.socket skepd.service skep-exec.service
 	in_host systemctl stop 'skep-agent@*.service'
+	run skep doctor --plain
+	equal 1 "$status"
+	contains "$output" $'skepd\tfailed\t'
+	contains "$output" $'\nnspawn\tok\t'
+	contains "$output" $'\naccounts\tok\t'
+	contains "$output" $'\nsockets\tfailed\t'
 	in_host rm -rf /run/skep
 	in_host systemd-tmpfiles --create /etc/tmpfiles.d/skep.conf
 	in_host systemctl start skepd.socket skepd-read.socket skep-exec.socket

@@ -298,10 +298,11 @@ static void test_broken_pipe(void **state)
 	run_release(&log);
 }
 
-/* A daemon that cannot be asked is a check that failed, with what to do about it. */
+/* A daemon that cannot be asked is a check that failed, with what to do about it; so is a
+ * machine that only root could look at. */
 static void test_doctor_without_daemon(void **state)
 {
-	struct run run = {};
+	struct run run = {.unprivileged = true};
 
 	(void)state;
 	run_skep(&run,
@@ -309,6 +310,7 @@ static void test_doctor_without_daemon(void **state)
 	assert_int_equal(run.status, 1);
 	assert_non_null(strstr(buf_str(&run.out), "skepd"));
 	assert_non_null(strstr(buf_str(&run.out), "fix: "));
+	assert_non_null(strstr(buf_str(&run.out), "\nmachine"));
 	run_release(&run);
 }
 
