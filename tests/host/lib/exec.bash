@@ -51,12 +51,14 @@ ask() {
 
 # listen: once it is served, what comes by itself goes to $HIVE/events, until unlisten; meanwhile nobody else can ask
 listen() {
+	rm -f "$HIVE/events" # an earlier listener's
 	"$BUILD/helpers/exec-call" -u $SKEP_UID "$SOCKET" listen > "$HIVE/events" 3>&- &
 	LISTENER=$!
 	wait_for 10 test -s "$HIVE/events"
 }
 
 unlisten() {
+	rm -f "$HIVE/events" # an earlier listener's
 	kill "$LISTENER"
 	wait "$LISTENER" 2> /dev/null || true
 }
