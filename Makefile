@@ -198,8 +198,24 @@ check check-web: $(BUILD)/npm/web/node_modules/.package-lock.json
 check-web: all $(BUILD)/helpers/routes ## the dashboard's server and clients that mean it ill, as root
 	$(Q)BUILD=$(BUILD) tests/run web
 
-bench: all ## how long it takes: many agents at once in real containers (as root)
-	$(Q)tests/bench/start-many '$(BUILD)'
+# Measurements: the programs beside a stand-in for skep-exec, whose containers are simulated, and small tools.
+BENCH_TOOLS := $(patsubst tests/bench/tools/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/tools/*.c))
+BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/,skepd skep-export skep-build skep-web skep)
+
+$(BENCH_TOOLS): $(BUILD)/bench/%: tests/bench/tools/%.c $(TEST_ARCHIVES) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,TOOL,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(TEST_ARCHIVES) $(TEST_LIBS)
+
+# Copies: programs find each other as neighbours of their own file.
+$(BENCH_PROGRAMS): $(BUILD)/bench/%: $(BUILD)/%
+	@mkdir -p $(@D)
+	$(Q)cp $< $@ && ln -sfn '$(CURDIR)/templates' $(@D)/templates && ln -sfn ../dashboard $(@D)/dashboard
+
+ROWS ?=
+SIZE ?= full
+bench: all $(BENCH_TOOLS) $(BENCH_PROGRAMS) ## how fast and how large, side by side with others (as root); ROWS="submit verdict" SIZE=short
+	$(Q)tests/bench/run --build '$(BUILD)' --size '$(SIZE)' $(ROWS)
 
 check-browser: all $(BROWSER_TESTS) ## the dashboard in Chromium, over a real hive (as root) and over one in memory
 	$(Q)BUILD=$(BUILD) tests/run browser
