@@ -144,7 +144,7 @@ static int parse_extras(struct cursor *c)
 	static const char *const known[] = {"gpgsig ", "gpgsig-sha256 ", "mergetag "};
 	static const char *const utf8[] = {"encoding UTF-8", "encoding utf-8", "encoding UTF8",
 					   "encoding utf8"};
-	bool may_continue = false;
+	bool may_continue = false, has_encoding = false;
 	const char *line;
 	size_t size;
 
@@ -155,8 +155,14 @@ static int parse_extras(struct cursor *c)
 			return 0;
 		for (size_t i = 0; i < sizeof(utf8) / sizeof(utf8[0]) && !ok; i++)
 			ok = size == strlen(utf8[i]) && memcmp(line, utf8[i], size) == 0;
-		if (size >= 9 && memcmp(line, "encoding ", 9) == 0 && !ok)
-			return refuse(c, "is not in UTF-8");
+		if (size >= 9 && memcmp(line, "encoding ", 9) == 0) {
+			if (!ok)
+				return refuse(c, "is not in UTF-8");
+			/* libgit2 1.5 never frees the first of two */
+			if (has_encoding)
+				return refuse(c, "names its encoding twice");
+			has_encoding = true;
+		}
 		if (line[0] != ' ')
 			may_continue = false;
 		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && !ok; i++)

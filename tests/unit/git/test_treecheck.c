@@ -269,6 +269,7 @@ static void test_commits(void **state)
 		{"not known", TREE AUTHOR COMMITTER " continued\n\n"},
 		{"not known", TREE AUTHOR COMMITTER "encoding UTF-8\n continued\n\n"},
 		{"UTF-8", TREE AUTHOR COMMITTER "encoding UTF-7\n\nmessage"},
+		{"twice", TREE AUTHOR COMMITTER "encoding UTF-8\nencoding utf8\n\nmessage"},
 		{"UTF-8", TREE AUTHOR COMMITTER "encoding ISO-8859-1\n\nmessage"},
 		{"ends within", TREE AUTHOR COMMITTER},
 		{"ends within", TREE AUTHOR COMMITTER "gpgsig x"},
