@@ -1,6 +1,7 @@
 #include "host/nixos_conf.h"
 
 #include "base/cleanup.h"
+#include "host/env_file.h"
 #include "host/nixos_owner.h"
 #include "host/nspawn.h"
 
@@ -46,9 +47,14 @@ static const char *const emptied[] = {
 
 static bool is_owned(const char *line)
 {
+	size_t n;
+
 	line += strspn(line, " \t");
+	n = strcspn(line, "= \t\r\n");
+	if (line[n + strspn(line + n, " \t")] != '=')
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
-		if (strncmp(line, owned[i], strlen(owned[i])) == 0)
+		if (strlen(owned[i]) == n + 1 && strncmp(line, owned[i], n) == 0)
 			return true;
 	return false;
 }
@@ -119,31 +125,25 @@ int nixos_conf_own(const struct place *place, const struct container_spec *spec,
 	return 0;
 }
 
-/* A line that ends so is continued by the next one. */
-static bool goes_on(const char *line, size_t size)
-{
-	return size > 0 && line[size - 1] == '\\';
-}
-
 void nixos_conf_rewrite(const char *text, const char *own, struct buf *out)
 {
-	bool dropping = false, continued = false;
+	_cleanup_buf_ struct buf kept = {};
+	struct env_reader reader = {};
+	const char *start = text;
 
 	while (*text) {
-		size_t size = strcspn(text, "\n");
-
-		if (!continued)
-			dropping = is_owned(text);
-		continued = goes_on(text, size);
-		if (!dropping) {
-			buf_add(out, text, size);
-			buf_add_char(out, '\n');
-		}
-		text += size + (text[size] == '\n');
+		env_reader_step(&reader, *text++);
+		if (*text && (reader.state != ENV_BETWEEN || !strchr("\r\n", text[-1])))
+			continue;
+		if (!is_owned(start))
+			buf_add(&kept, start, (size_t)(text - start));
+		start = text;
 	}
-	/* A last line that wants to go on must not swallow ours. */
-	if (continued && !dropping)
-		buf_add_char(out, '\n');
+	/* A last statement that wants to go on must not swallow ours, whichever systemd reads
+	 * it. */
+	env_file_end(&kept, false);
+	env_file_end(&kept, true);
+	buf_add_str(out, buf_str(&kept));
 	buf_add_str(out, own);
 }
 

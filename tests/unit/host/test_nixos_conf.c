@@ -57,6 +57,20 @@ static const struct {
 	 "EXTRA_NSPAWN_FLAGS=\"--bind=/a \\\n--bind=/b\"\nKEEP=1\n", "KEEP=1\n"},
 	{"a line that goes on is kept whole", "KEEP=a\\\nFLAKE=b\n", "KEEP=a\\\nFLAKE=b\n"},
 	{"a last line does not swallow ours", "KEEP=a\\\n", "KEEP=a\\\n\n"},
+	{"a last line without an end does not", "KEEP=a\\", "KEEP=a\\\n\n"},
+	{"a quote that is never closed does not", "A=\"b\nC", "A=\"b\nC\"\n"},
+	{"nor one whose end is taken along", "A=\"b\\", "A=\"b\\\n\"\n"},
+	{"nor the other kind", "A='b\\", "A='b\\'\n"},
+	{"nor a comment that goes on to an old systemd", "# a\\\n", "# a\\\n\n"},
+	{"nor a quote that only an old systemd sees", "# a\\\nB=\"\nC=\"\n",
+	 "# a\\\nB=\"\nC=\"\n\"\n"},
+	{"what stands in quotes is no line of ours", "A=\"b\nFLAKE=c\n\"\nFLAKE=d\n",
+	 "A=\"b\nFLAKE=c\n\"\n"},
+	{"quotes within a value are characters", "A=b\"\nFLAKE=c\n", "A=b\"\n"},
+	{"a carriage return ends a line as well", "A=1\rFLAKE=b\rC=2\n", "A=1\rC=2\n"},
+	{"blanks at the end", "KEEP=1\n ", "KEEP=1\n \n"},
+	{"blanks behind a key", "SYSTEM_PATH =/x\nKEEP=1\n", "KEEP=1\n"},
+	{"a quoted value of ours that goes on", "FLAKE='a\nb'\nKEEP=1\n", "KEEP=1\n"},
 };
 
 static void test_rewrite(void **state)
