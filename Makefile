@@ -45,6 +45,9 @@ endif
 ifneq ($(COVERAGE),)
 INSTRUMENT += -fprofile-instr-generate -fcoverage-mapping
 endif
+ifneq ($(FUZZING),)
+INSTRUMENT += -fsanitize=fuzzer-no-link
+endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
@@ -181,11 +184,41 @@ $(BUILD)/helpers/%: tests/helpers/%.c $(TEST_ARCHIVES) $(BUILD)/flags
 	$(call say,HELPER,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(TEST_ARCHIVES) $(TEST_LIBS)
 
+# Fuzzing: what outside data is read by, each under libFuzzer. A target is a file of tests/fuzz and the most bytes of an input.
+FUZZ_TARGETS := names:200 config:4096 agent_json:4096 settings:2048 request:4096 http:2048 tree:1024 commit:2048 lock:8192 tag:4096 \
+	conf:2048 log:2048 spec:4096 exec_message:4096 closure:2048
+FUZZ_ARCHIVES_log = $(BUILD)/libskep.a
+FUZZ_ARCHIVES_exec_message = $(BUILD)/libskep-exec.a
+FUZZ_CC ?= clang
+SECONDS ?= 60
+FUZZERS := $(foreach t,$(FUZZ_TARGETS),$(BUILD)/fuzzer/$(firstword $(subst :, ,$(t))))
+
+$(BUILD)/libskep-exec.a: $(filter-out %/main.o,$(call objects,skep-exec))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+FUZZ_LAYERS = $(call archives,web host nix git wire model base)
+define fuzzer_rule
+$(BUILD)/fuzzer/$(1): tests/fuzz/$(1).c $$(FUZZ_ARCHIVES_$(1)) $(FUZZ_LAYERS) $(BUILD)/flags
+	@mkdir -p $$(@D)
+	$(call say,FUZZ,$$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/fuzz -MMD -MP $(ALL_LDFLAGS) -fsanitize=fuzzer -o $$@ $$< $$(FUZZ_ARCHIVES_$(1)) $(FUZZ_LAYERS) $(TEST_LIBS)
+endef
+$(foreach f,$(notdir $(FUZZERS)),$(eval $(call fuzzer_rule,$(f))))
+
+fuzzers: $(FUZZERS)
+
+build-fuzzers:
+	$(Q)$(MAKE) BUILD=$(BUILD)/fuzz CC='$(FUZZ_CC)' SANITIZE=address,undefined FUZZING=1 fuzzers
+
+fuzz: build-fuzzers ## every reader of outside data under libFuzzer, SECONDS each (60); FUZZ=NAME: that one
+	$(Q)BUILD=$(BUILD) FUZZ_SECONDS=$(SECONDS) FUZZ_TARGETS='$(if $(FUZZ),$(filter $(FUZZ):%,$(FUZZ_TARGETS)),$(FUZZ_TARGETS))' tests/run fuzz
+
 # Checks. tests/run runs them and counts; its last line is "N passed, N failed".
 BROWSER_TESTS := $(BUILD)/npm/browser/node_modules/.package-lock.json
 
-check: all $(TESTS) $(HELPERS) $(BROWSER_TESTS) ## lint, unit, host, HTTP and browser tests (as root)
-	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run lint unit host web browser
+check: all $(TESTS) $(HELPERS) $(BROWSER_TESTS) build-fuzzers ## lint, unit, fuzz, host, HTTP and browser tests (as root)
+	$(Q)BUILD=$(BUILD) CC='$(CC)' FUZZ_SECONDS=$(SECONDS) FUZZ_TARGETS='$(FUZZ_TARGETS)' tests/run lint unit fuzz host web browser
 
 check-unit: all $(TESTS) ## unit tests alone
 	$(Q)BUILD=$(BUILD) tests/run unit
@@ -322,6 +355,6 @@ help: ## this list
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all demo bench check check-unit check-host check-web check-browser lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
+.PHONY: FORCE all demo bench fuzz fuzzers build-fuzzers check check-unit check-host check-web check-browser lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
