@@ -216,9 +216,10 @@ fuzz: build-fuzzers ## every reader of outside data under libFuzzer, SECONDS eac
 
 # Checks. tests/run runs them and counts; its last line is "N passed, N failed".
 BROWSER_TESTS := $(BUILD)/npm/browser/node_modules/.package-lock.json
+BUDGET_TOOLS := $(BUILD)/bench/fill $(BUILD)/bench/paths
 
-check: all $(TESTS) $(HELPERS) $(BROWSER_TESTS) build-fuzzers ## lint, unit, fuzz, host, HTTP and browser tests (as root)
-	$(Q)BUILD=$(BUILD) CC='$(CC)' FUZZ_SECONDS=$(SECONDS) FUZZ_TARGETS='$(FUZZ_TARGETS)' tests/run lint unit fuzz host web browser
+check: all $(TESTS) $(HELPERS) $(BROWSER_TESTS) $(BUDGET_TOOLS) build-fuzzers ## lint, unit, fuzz, host, HTTP and browser tests, budgets (as root)
+	$(Q)BUILD=$(BUILD) CC='$(CC)' FUZZ_SECONDS=$(SECONDS) FUZZ_TARGETS='$(FUZZ_TARGETS)' tests/run lint unit fuzz host web browser budget
 
 check-unit: all $(TESTS) ## unit tests alone
 	$(Q)BUILD=$(BUILD) tests/run unit
@@ -244,6 +245,9 @@ $(BENCH_TOOLS): $(BUILD)/bench/%: tests/bench/tools/%.c $(TEST_ARCHIVES) $(BUILD
 $(BENCH_PROGRAMS): $(BUILD)/bench/%: $(BUILD)/%
 	@mkdir -p $(@D)
 	$(Q)cp $< $@ && ln -sfn '$(CURDIR)/templates' $(@D)/templates && ln -sfn ../dashboard $(@D)/dashboard
+
+budget: $(BUDGET_TOOLS) ## the instructions that hot paths take, held to what they may take; RENEW=1 writes what they take now
+	$(Q)tests/bench/budget $(if $(RENEW),--renew) '$(BUILD)'
 
 ROWS ?=
 SIZE ?= full
@@ -355,6 +359,6 @@ help: ## this list
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all demo bench fuzz fuzzers build-fuzzers check check-unit check-host check-web check-browser lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
+.PHONY: FORCE all demo bench budget fuzz fuzzers build-fuzzers check check-unit check-host check-web check-browser lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
