@@ -160,15 +160,25 @@ void container_seen_stopped(struct hive *hive, struct agent *agent)
 
 void container_seen_all(struct hive *hive, const json_t *answer)
 {
-	for (size_t i = 0; i < hive->n_agents; i++) {
-		struct agent *agent = hive->agents[i];
-		const json_t *entry = container_entry(answer, agent->settings.name);
+	json_t *list = json_object_get(answer, "agents"), *by_name = json_object(), *entry;
+	size_t i;
 
+	json_array_foreach (list, i, entry) {
+		const char *name = json_string_value(json_object_get(entry, "agent"));
+
+		if (name)
+			(void)json_object_set(by_name, name, entry);
+	}
+	for (i = 0; i < hive->n_agents; i++) {
+		struct agent *agent = hive->agents[i];
+
+		entry = json_object_get(by_name, agent->settings.name);
 		if (entry)
 			container_seen(hive, agent, entry);
 		else
 			container_seen_stopped(hive, agent);
 	}
+	json_decref(by_name);
 }
 
 json_t *container_arguments(const struct agent *agent, json_t *more)

@@ -209,14 +209,18 @@ static int scan_meta(struct hive *hive, const char *prefix, refs_fn fn, struct e
  * newest. */
 static int close_superseded(struct hive *hive, struct error *err)
 {
-	for (size_t i = 0; i < hive->n_proposals; i++) {
-		struct proposal *p = hive->proposals[i], *newer = hive_find_replaced(hive, p);
+	hive_proposals_decided(hive);
+	for (size_t i = hive->first_open; i < hive->n_proposals; i++) {
+		struct proposal *p = hive->proposals[i], *newer;
 		struct verdict verdict = {.note = "a newer proposal replaced it",
 					  .build_ms = -1,
 					  .downtime_ms = -1};
 		int r;
 
-		if (!proposal_is_pending(p) || !newer || newer->id < p->id)
+		if (!proposal_is_pending(p))
+			continue;
+		newer = hive_find_replaced(hive, p);
+		if (!newer || newer->id < p->id)
 			continue;
 		r = ledger_decide(hive, p, PROPOSAL_SUPERSEDED, &verdict, err);
 		if (r < 0)
