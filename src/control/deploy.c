@@ -520,3 +520,21 @@ struct op *deploy_again(struct agent *agent, const char *verb, const struct acto
 	op->skip_probe = !probe;
 	return op;
 }
+
+static void begin_check(struct op *op)
+{
+	const struct settings *s = &op->agent->settings;
+	int r = systems_of(op->hive, op->agent, s->deployed, op->system, &op->err);
+
+	if (r < 0) {
+		op_finish(op, r);
+		return;
+	}
+	memcpy(op->commit, s->revision, sizeof(op->commit));
+	read_back(op);
+}
+
+struct op *deploy_check(struct agent *agent, const struct actor *actor)
+{
+	return op_add(agent, "check", actor, begin_check);
+}

@@ -17,3 +17,6 @@ struct op *deploy_of(struct hive *hive, const struct proposal *proposal);
  */
 struct op *deploy_again(struct agent *agent, const char *verb, const struct actor *actor,
 			bool probe);
+
+/* Only the last of these steps: that what is deployed runs, and that its probe holds. */
+struct op *deploy_check(struct agent *agent, const struct actor *actor);

@@ -155,7 +155,7 @@ int lifecycle_destroy(struct hive *hive, struct agent *agent, bool purge,
 	if (agent->dying)
 		return error_set_code(err, EBUSY, "wrong_state",
 				      "'%s' is being destroyed already", agent->settings.name);
-	if (agent->moving)
+	if (agent->moving || agent->changing)
 		return lifecycle_refuse_dying(agent, err);
 	agent->dying = true;
 	submit_abandon(agent);

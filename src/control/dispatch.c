@@ -62,6 +62,8 @@ static const handler_fn handlers[VERB_COUNT] = {
 	[VERB_WEB_LOGOUT] = handle_web_logout,
 	[VERB_METRICS] = handle_metrics,
 	[VERB_READY] = handle_ready,
+	[VERB_PLAN] = handle_plan,
+	[VERB_APPLY] = handle_apply,
 	[VERB_SEEN] = handle_seen,
 	[VERB_AGENT_HISTORY] = handle_agent_history,
 };

@@ -41,6 +41,10 @@ int handle_request_spawn(struct session *session, const json_t *request, struct 
 int handle_fork(struct session *session, const json_t *request, struct error *err);
 int handle_rename(struct session *session, const json_t *request, struct error *err);
 
+/* Declared hives: handlers_declare.c */
+int handle_plan(struct session *session, const json_t *request, struct error *err);
+int handle_apply(struct session *session, const json_t *request, struct error *err);
+
 /* Containers: handlers_agent.c */
 int handle_start(struct session *session, const json_t *request, struct error *err);
 int handle_stop(struct session *session, const json_t *request, struct error *err);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "control/generation.h"
 #include "control/metering.h"
 #include "control/preview.h"
 #include "control/tidy.h"
@@ -29,6 +30,7 @@ struct hive *hive_new(struct loop *loop, const struct config *config, int64_t (*
 	hive->worker_path = str_dup("/proc/self/exe");
 	hive->templates_fd = -1;
 	hive->lock = lock_new();
+	hive->declared = json_object();
 	hive->builds.limit = config->max_builds;
 	hive->starts.limit = config->max_starts;
 	hive->started_boot_ms = clock_boot_ms();
@@ -39,6 +41,9 @@ struct hive *hive_new(struct loop *loop, const struct config *config, int64_t (*
 static void agent_free(struct agent *agent)
 {
 	settings_release(&agent->settings);
+	if (agent->recorded)
+		settings_release(agent->recorded);
+	free(agent->recorded);
 	json_decref(agent->failed_units);
 	free(agent->status_text);
 	free(agent->last_row);
@@ -67,6 +72,8 @@ void hive_free(struct hive *hive)
 	free(hive->worker_path);
 	previews_free(hive);
 	json_decref(hive->inputs);
+	json_decref(hive->declared);
+	generation_free(hive->generation);
 	lock_free(hive->lock);
 	free(hive->flake_template);
 	closep(&hive->templates_fd);

@@ -30,6 +30,7 @@ struct submission;
 struct events;
 struct metering;
 struct tidying;
+struct generation;
 struct usage_series;
 
 /* How often something was done within the running hour. */
@@ -46,9 +47,11 @@ int quota_take(struct quota *quota, int64_t max, const char *who, const char *wh
 struct agent {
 	struct hive *hive;
 	struct settings settings;
-	bool unborn; /* being spawned: no entry in agents.json yet */
-	bool dying;  /* being destroyed */
-	bool moving; /* being renamed */
+	bool unborn;               /* being spawned: no entry in agents.json yet */
+	bool dying;                /* being destroyed */
+	bool moving;               /* being renamed */
+	bool changing;             /* part of a generation that does not hold yet */
+	struct settings *recorded; /* meanwhile, what agents.json says; else NULL */
 
 	/* seen, never assumed: from skep-exec's answers and events */
 	bool frozen;
@@ -125,6 +128,9 @@ struct hive {
 	int64_t chain_seq; /* of the newest record tag */
 	char chain_head[OID_HEX_SIZE];
 	char meta_head[OID_HEX_SIZE];
+	json_t *declared; /* hives made from files: {name:{"generation","source"?,"document"}}
+			   */
+	struct generation *generation; /* that is being made true; NULL: none */
 	json_t *inputs;    /* URLs of flake.nix: nixpkgs, base; NULL: Nix builds nothing yet */
 	struct lock *lock; /* flake.lock */
 	struct previews *previews;

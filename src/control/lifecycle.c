@@ -57,6 +57,10 @@ int lifecycle_refuse_dying(const struct agent *agent, struct error *err)
 	if (agent->dying)
 		return error_set_code(err, EBUSY, "wrong_state", "'%s' is being destroyed",
 				      agent->settings.name);
+	if (agent->changing)
+		return error_set_code(err, EBUSY, "wrong_state",
+				      "'%s' is part of a generation that is being applied",
+				      agent->settings.name);
 	return 0;
 }
 
@@ -130,17 +134,37 @@ int lifecycle_stop(struct hive *hive, struct agent *agent, const struct actor *a
 	return 0;
 }
 
+static void give_up(struct op *op)
+{
+	op_finish(op, op->err.err);
+}
+
+/* One that did not stop is not started again: it would pass for one that was. */
+static void on_restart_stopped(struct op *op, void *data)
+{
+	struct op *start = data;
+
+	if (op->r == 0)
+		return;
+	start->err = op->err;
+	start->err.err = op->r;
+	start->step = give_up;
+}
+
 int lifecycle_restart(struct hive *hive, struct agent *agent, const struct actor *actor,
 		      int64_t stop_s, struct op **ret, struct error *err)
 {
+	struct op *stop;
 	int r = lifecycle_check_line(agent, err);
 
 	if (r == 0)
 		r = want_power(hive, agent, true, err);
 	if (r < 0)
 		return r;
-	op_add(agent, "restart", actor, begin_stop)->stop_s = stop_s;
+	stop = op_add(agent, "restart", actor, begin_stop);
+	stop->stop_s = stop_s;
 	*ret = deploy_again(agent, "start", actor, false);
+	op_wait(stop, on_restart_stopped, *ret);
 	return 0;
 }
 

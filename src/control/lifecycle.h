@@ -30,7 +30,8 @@ struct op *lifecycle_spawn_planned(struct hive *hive, struct settings *settings,
 struct op *lifecycle_spawn_again(struct agent *agent, struct proposal *proposal,
 				 const struct actor *actor);
 
-/* -EBUSY for an agent that is being destroyed or renamed. */
+/* -EBUSY for an agent that is being destroyed or renamed, or is part of a generation that does
+ * not hold yet. */
 int lifecycle_refuse_dying(const struct agent *agent, struct error *err);
 
 /* Whether one more operation may be asked for: the agent is not being destroyed and its line is
@@ -68,6 +69,14 @@ typedef void (*lifecycle_fn)(struct hive *hive, const char *agent, const struct 
  */
 int lifecycle_set(struct hive *hive, struct agent *agent, const json_t *settings,
 		  const struct actor *actor, lifecycle_fn fn, void *data, struct error *err);
+
+/* Tells a running container its limits; fn is called later. */
+void lifecycle_tell_limits(struct hive *hive, struct agent *agent, const struct limits *limits,
+			   lifecycle_fn fn, void *data);
+
+/* -ENOENT, -EINVAL: a parent that is no agent, or a ring of them. */
+int lifecycle_check_parent(const struct hive *hive, const struct settings *wanted,
+			   struct error *err);
 
 /* Sets the pause flag and the marker in /run/hive, in the same way. */
 int lifecycle_pause(struct hive *hive, struct agent *agent, bool paused,

@@ -28,12 +28,17 @@ static const char readme[] =
 	"  `nix flake metadata 'git+file:///var/lib/skep/meta?ref=refs/heads/main'`.\n";
 
 /* An agent's entry; of the children of one that is replaced, with the new parent. */
-static json_t *render_agent(const struct settings *s, const struct settings *added,
+static json_t *render_agent(const struct agent *a, const struct settings *added,
 			    const char *removed)
 {
-	json_t *entry = settings_to_json(s);
+	struct settings s = a->recorded ? *a->recorded : a->settings;
+	json_t *entry;
 
-	if (removed && added && strcmp(s->parent, removed) == 0)
+	/* what is deployed is true at once, whatever else is on its way */
+	s.deployed = a->settings.deployed;
+	memcpy(s.revision, a->settings.revision, sizeof(s.revision));
+	entry = settings_to_json(&s);
+	if (removed && added && strcmp(s.parent, removed) == 0)
 		json_object_set_new(entry, "parent", json_string(added->name));
 	return entry;
 }
@@ -54,7 +59,7 @@ static json_t *render_agents(const struct hive *hive, const struct settings *add
 		}
 		if (!a->unborn && (!removed || strcmp(removed, a->settings.name) != 0))
 			json_object_set_new(agents, a->settings.name,
-					    render_agent(&a->settings, added, removed));
+					    render_agent(a, added, removed));
 	}
 	if (!is_put)
 		json_object_set_new(agents, added->name, settings_to_json(added));
@@ -113,6 +118,10 @@ static char *agents_text(const struct hive *hive, const struct settings *added,
 		add_object(&out, "inputs", hive->inputs);
 	}
 	buf_add_str(&out, ",\n");
+	if (json_object_size(hive->declared) > 0) {
+		add_object(&out, "hives", hive->declared);
+		buf_add_str(&out, ",\n");
+	}
 	add_object(&out, "kept", json_object_get(top, "kept"));
 	buf_add_str(&out, ",\n  \"version\": 1\n}\n");
 	json_decref(top);
@@ -235,7 +244,7 @@ static int read_kept(struct hive *hive, const json_t *kept, struct error *err)
 
 static int read_agents(struct hive *hive, const json_t *top, struct error *err)
 {
-	json_t *agents = NULL, *kept = NULL, *inputs = NULL, *entry;
+	json_t *agents = NULL, *kept = NULL, *inputs = NULL, *declared = NULL, *entry;
 	int64_t version = 0;
 	const char *name;
 	int r;
@@ -243,8 +252,11 @@ static int read_agents(struct hive *hive, const json_t *top, struct error *err)
 	if ((r = json_get_int(top, "version", true, 1, 1, &version, err)) < 0 ||
 	    (r = json_get_object(top, "agents", true, &agents, err)) < 0 ||
 	    (r = json_get_object(top, "inputs", false, &inputs, err)) < 0 ||
+	    (r = json_get_object(top, "hives", false, &declared, err)) < 0 ||
 	    (r = json_get_object(top, "kept", false, &kept, err)) < 0)
 		return r;
+	if (declared)
+		json_object_update(hive->declared, declared);
 	hive->inputs = json_incref(inputs);
 	json_object_foreach (agents, name, entry) {
 		struct settings settings;

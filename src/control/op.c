@@ -76,6 +76,7 @@ static void release(struct op *op)
 {
 	json_decref(op->answer);
 	json_decref(op->baseline);
+	json_decref(op->image);
 	json_decref(op->files);
 	joblog_close(op->log);
 	probe_free(op->probe);

@@ -71,6 +71,8 @@ struct op {
 	bool purge, revived, tags_late; /* tags_late: deployed/0 waits for the system */
 	bool adopts;     /* a container that is not ours to destroy, should it fail */
 	bool removes;    /* the agent leaves memory when this ends, however it ends */
+	bool held;       /* its entry waits for the generation it is part of */
+	json_t *image;   /* files to begin with; NULL: the template's */
 	json_t *files;   /* of the template */
 	int64_t first_s; /* when the first commit was made */
 };

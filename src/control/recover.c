@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "control/candidate.h"
 #include "control/container.h"
+#include "control/generation.h"
 #include "control/ledger.h"
 #include "control/lifecycle.h"
 #include "control/meta.h"
@@ -236,7 +237,8 @@ int recover_load(struct hive *hive, struct error *err)
 	if ((r = meta_load(hive, err)) < 0 || (r = candidate_sweep(hive, err)) < 0 ||
 	    (r = scan_meta(hive, "refs/skep/purged/", on_purged, err)) < 0 ||
 	    (r = scan_meta(hive, "refs/tags/", on_tag, err)) < 0 ||
-	    (r = rename_repair(hive, err)) < 0 || (r = scan_agents(hive, err)) < 0 ||
+	    (r = rename_repair(hive, err)) < 0 || (r = generation_load(hive, err)) < 0 ||
+	    (r = scan_agents(hive, err)) < 0 ||
 	    (r = meta_commit(hive, "take over what was deployed before the last stop", err)) <
 		    0 ||
 	    (r = close_superseded(hive, err)) < 0)
@@ -284,7 +286,8 @@ static void resume_agents(struct hive *hive)
 	bool cold;
 
 	for (size_t i = 0; i < hive->n_agents; i++) {
-		if (!request_moves(hive, hive->agents[i]->settings.name))
+		if (!hive->agents[i]->unborn &&
+		    !request_moves(hive, hive->agents[i]->settings.name))
 			lifecycle_open_socket(hive, hive->agents[i]);
 		if (name_is_manager(hive->agents[i]->settings.name))
 			manager = hive->agents[i];
@@ -310,6 +313,7 @@ static void on_inspected(const json_t *answer, int *fds, size_t n_fds, const str
 		container_seen_all(hive, answer);
 	if (answer) {
 		resume_agents(hive);
+		generation_resume(hive);
 		request_resume(hive);
 	}
 	resume->fn(hive, answer ? NULL : err);

@@ -74,6 +74,9 @@ int rename_check(const struct hive *hive, const char *from, const char *to, stru
 		error_hint(err, "skep destroy %s --purge, or another name", to);
 		return -EEXIST;
 	}
+	if (hive->generation)
+		return error_set_code(err, EBUSY, "wrong_state",
+				      "a generation is being applied");
 	if (agent->submissions)
 		return error_set(err, EBUSY, "a submission of '%s' is being imported", from);
 	return 0;

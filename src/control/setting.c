@@ -15,14 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int check_parent(const struct hive *hive, const struct settings *wanted,
-			struct error *err)
+int lifecycle_check_parent(const struct hive *hive, const struct settings *wanted,
+			   struct error *err)
 {
 	const char *at = wanted->parent;
 
 	for (int hops = 0; at[0]; hops++) {
 		const struct agent *parent = hive_find(hive, at);
 
+		if (!parent && hops > 0)
+			return 0; /* one that was destroyed leads nobody */
 		if (!parent)
 			return error_set(err, ENOENT, "no agent '%s' to be a parent", at);
 		if (hops >= 32 || strcmp(at, wanted->name) == 0)
@@ -73,8 +75,8 @@ static void on_applied(const json_t *answer, int *fds, size_t n_fds, const struc
 
 /* ---- settings ---- */
 
-static void apply_limits(struct hive *hive, struct agent *agent, const struct limits *limits,
-			 lifecycle_fn fn, void *data)
+void lifecycle_tell_limits(struct hive *hive, struct agent *agent, const struct limits *limits,
+			   lifecycle_fn fn, void *data)
 {
 	(void)executor_call(
 		hive->executor, "limits",
@@ -85,9 +87,7 @@ static void apply_limits(struct hive *hive, struct agent *agent, const struct li
 					      (json_int_t)limits->cpu_quota_percent,
 					      "tasks_max", (json_int_t)limits->tasks_max)),
 		NULL, 0, on_applied,
-		telling_new(agent,
-			    "the limits are recorded, but the container did not take them", fn,
-			    data));
+		telling_new(agent, "the container did not take its limits", fn, data));
 }
 
 /* Lays the changes over a copy of the settings; says whether a running container must be
@@ -115,7 +115,7 @@ static int make_wanted(struct hive *hive, const struct agent *agent, const json_
 		buf_addf(message, " %s=%s", key, json_string_value(value));
 	}
 	if (strcmp(wanted->parent, agent->settings.parent) != 0)
-		r = check_parent(hive, wanted, err);
+		r = lifecycle_check_parent(hive, wanted, err);
 	return r;
 }
 
@@ -147,7 +147,7 @@ int lifecycle_set(struct hive *hive, struct agent *agent, const json_t *changes,
 		(void)lifecycle_restart(hive, agent, actor, 0, &(struct op *){NULL}, NULL);
 	now = container_limits(hive, agent, agent->settings.revision);
 	if (memcmp(&before, &now, sizeof(now)) != 0 && strcmp(agent->state, "running") == 0)
-		apply_limits(hive, agent, &now, fn, data);
+		lifecycle_tell_limits(hive, agent, &now, fn, data);
 	else
 		fn(hive, agent->settings.name, NULL, data);
 	return 0;
@@ -161,9 +161,7 @@ void lifecycle_mark_pause(struct hive *hive, struct agent *agent, lifecycle_fn f
 			    container_arguments(agent, json_pack("{s:b}", "paused",
 								 agent->settings.paused)),
 			    NULL, 0, on_applied,
-			    telling_new(agent,
-					"the pause is recorded, but its marker was not written",
-					fn, data));
+			    telling_new(agent, "its pause marker was not written", fn, data));
 }
 
 int lifecycle_pause(struct hive *hive, struct agent *agent, bool paused,

@@ -141,11 +141,21 @@ static char *entry_message(const struct op *op)
 			  s->name, s->deployed, OID_SHORT, s->revision);
 }
 
-static void on_system(struct op *op)
+static int enter(struct op *op)
 {
 	_cleanup_free_ char *message = entry_message(op);
-	struct settings *s = &op->agent->settings;
-	char commit[OID_HEX_SIZE], shown[SYSTEM_SIZE];
+	char commit[OID_HEX_SIZE];
+	int r;
+
+	op->agent->unborn = false;
+	hive_unkeep(op->hive, op->agent->settings.name);
+	r = candidate_commit(op, message, commit, &op->err);
+	return r < 0 ? r : meta_publish(op->hive, commit, &op->err);
+}
+
+static void on_system(struct op *op)
+{
+	char shown[SYSTEM_SIZE];
 
 	op->build = 0;
 	op_give_slot(op);
@@ -156,12 +166,8 @@ static void on_system(struct op *op)
 	}
 	if (op->tags_late)
 		op->r = write_first_tag(op);
-	op->agent->unborn = false;
-	hive_unkeep(op->hive, s->name);
-	if (op->r == 0)
-		op->r = candidate_commit(op, message, commit, &op->err);
-	if (op->r == 0)
-		op->r = meta_publish(op->hive, commit, &op->err);
+	if (op->r == 0 && !op->held)
+		op->r = enter(op);
 	if (op->r < 0) {
 		undo(op, NULL);
 		return;
@@ -350,7 +356,8 @@ static int make_applied(struct op *op, int64_t *ret_time)
 	int r;
 
 	if ((r = repo_create(dir, &op->err)) < 0 || (r = repo_open(dir, &repo, &op->err)) < 0 ||
-	    (r = template_read(op->hive, &op->agent->settings, &op->files, &op->err)) < 0)
+	    (r = template_read(op->hive, &op->agent->settings, op->image, &op->files,
+			       &op->err)) < 0)
 		return r;
 	r = find_deployed(op, repo);
 	if (r > 0)

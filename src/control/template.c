@@ -114,8 +114,8 @@ static int read_dir(struct reader *t, int dir_fd, const char *prefix, int depth)
 	return errno ? error_set_errno(t->err, errno, "cannot list template '%s'", prefix) : 0;
 }
 
-int template_read(const struct hive *hive, const struct settings *settings, json_t **ret,
-		  struct error *err)
+static int read_template(const struct hive *hive, const struct settings *settings, json_t **ret,
+			 struct error *err)
 {
 	const char *agent = settings->name;
 	_cleanup_free_ char *name = str_format("%s/%s", builder_kind_name(settings->builder),
@@ -139,4 +139,50 @@ int template_read(const struct hive *hive, const struct settings *settings, json
 	}
 	*ret = t.files;
 	return 0;
+}
+
+static bool has_file(const json_t *files, const char *path)
+{
+	json_t *file;
+	size_t i;
+
+	json_array_foreach (files, i, file)
+		if (strcmp(json_string_value(json_object_get(file, "path")), path) == 0)
+			return true;
+	return false;
+}
+
+/* An image's files, filled in; those of the template that it has are left out of that. */
+static json_t *lay_image(const json_t *image, const char *agent, const json_t *below)
+{
+	json_t *files = json_array(), *file;
+	size_t i;
+
+	json_array_foreach (image, i, file) {
+		_cleanup_free_ char *data =
+			fill_in(json_string_value(json_object_get(file, "data")), agent);
+		json_t *filled = json_copy(file);
+
+		json_object_set_new(filled, "data", json_string(data));
+		json_array_append_new(files, filled);
+	}
+	json_array_foreach (below, i, file)
+		if (!has_file(image, json_string_value(json_object_get(file, "path"))))
+			json_array_append(files, file);
+	return files;
+}
+
+int template_read(const struct hive *hive, const struct settings *settings, const json_t *image,
+		  json_t **ret, struct error *err)
+{
+	json_auto_t *below = NULL;
+	int r = 0;
+
+	if (!image)
+		return read_template(hive, settings, ret, err);
+	if (settings->builder == BUILDER_NIX)
+		r = read_template(hive, settings, &below, err);
+	if (r == 0)
+		*ret = lay_image(image, settings->name, below);
+	return r;
 }

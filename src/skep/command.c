@@ -191,6 +191,19 @@ static const struct option dashboard_options[] = {
 
 static const struct option validate_options[] = {DECLARE_OPTIONS, {}};
 
+#define PRUNE OPTION("prune", 0, NULL, "destroy its agents that it does not declare any more")
+
+static const struct option plan_options[] = {
+	DECLARE_OPTIONS,
+	PRUNE,
+	OPTION("exit-code", 0, NULL, "exit with 10 when something would change"),
+	{},
+};
+
+static const struct option apply_options[] = {
+	DECLARE_OPTIONS, PRUNE, OPTION("yes", 'y', NULL, "do not ask"), NO_WAIT, {},
+};
+
 static const struct option sessions_options[] = {
 	OPTION("all", 0, NULL, "with revoke: every session"),
 	{},
@@ -321,6 +334,15 @@ static const struct command commands[] = {
 	 "check the files that declare a hive",
 	 "Reads hive.json and what belongs to it, skep-hive(5), and asks no daemon. An error "
 	 "names the file and the key."},
+	{"plan", DECLARE, "DIR", REST_NONE, plan_options, cmd_plan,
+	 "show what the files would change", NULL},
+	{"apply", DECLARE, "DIR", REST_NONE, apply_options, cmd_apply,
+	 "make the hive what the files say",
+	 "New agents are made and must come up, then settings change, then all of it is "
+	 "recorded "
+	 "as one generation. When any of it fails, everything is put back as it was. An agent "
+	 "belongs to the declared hive by its label 'owner'; only with --prune are those "
+	 "destroyed that are not declared any more, and their state is kept."},
 
 	{"history", RECORD, "[AGENT]", REST_NONE, record_options, cmd_history,
 	 "list deploys and changes of settings", NULL},

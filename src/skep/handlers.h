@@ -31,6 +31,8 @@ int cmd_thaw(struct cli *cli, struct error *err);
 int proposal_ask(struct cli *cli, json_t *request, struct error *err);
 
 int cmd_validate(struct cli *cli, struct error *err);
+int cmd_plan(struct cli *cli, struct error *err);
+int cmd_apply(struct cli *cli, struct error *err);
 
 int cmd_submit(struct cli *cli, struct error *err);
 int cmd_proposals(struct cli *cli, struct error *err);

@@ -163,7 +163,7 @@ int wait_call(struct cli *cli, json_t *request, const struct progress *progress,
 	r = client_open(cli->socket, &client, err);
 	if (r < 0)
 		return r;
-	r = client_send(&client, owned, NULL, 0, err);
+	r = client_send(&client, owned, progress->fds, progress->n_fds, err);
 	if (r < 0)
 		return r;
 	r = waits ? wait_for_answer(cli, &client, progress, &answer, err)

@@ -8,6 +8,8 @@ struct progress {
 	int64_t proposal; /* 0: none */
 	const char *const *agents;
 	size_t n_agents;
+	const int *fds; /* what goes along with the request */
+	size_t n_fds;
 	const char *hint; /* how to look again later, said when the waiting is broken off; may
 			     be NULL */
 };

@@ -98,6 +98,8 @@ static const struct verb verbs[VERB_COUNT] = {
 	[VERB_AGENT_HISTORY] = {"agent_history", VERB_AGENT_HISTORY, O | R | M | W, false,
 				false, "name before limit"},
 	[VERB_READY] = {"ready", VERB_READY, O | R | WO, false, false, ""},
+	[VERB_PLAN] = {"plan", VERB_PLAN, O | R, false, true, "prune"},
+	[VERB_APPLY] = {"apply", VERB_APPLY, O, true, true, "prune meta wait"},
 };
 
 const struct verb *verb_table(void)

@@ -6,13 +6,18 @@ CRASH=/var/lib/skep/logs/crash
 # crash_hive_up: a hive that can be told where to die, with its manager and alice
 crash_hive_up() {
 	hive_up proposals_per_hour=1000
-	# skepd itself removes the file; the pause leaves time to tell it where to die next
-	unit_setting skepd.service crash "Environment=SKEP_CRASH_FILE=$CRASH" RestartSec=2
-	in_host systemctl restart skepd.service
+	crash_points
 	skep spawn hm1nd
 	skep spawn alice
 	propose alice 'sed -i "s/\"soak\": 2/\"soak\": 0/" agent.json' 'first'
 	approve
+}
+
+# crash_points: a hive that runs already can be told so from now on
+crash_points() {
+	# skepd itself removes the file; the pause leaves time to tell it where to die next
+	unit_setting skepd.service crash "Environment=SKEP_CRASH_FILE=$CRASH" RestartSec=2
+	in_host systemctl restart skepd.service
 }
 
 # arm POINT: where it dies next
