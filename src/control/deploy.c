@@ -42,10 +42,21 @@ static void on_port(struct op *op);
 static void on_switched(struct op *op);
 static void on_read_back(struct op *op);
 static void read_back(struct op *op);
+static void roll_back(struct op *op);
 static void on_rolled_back(struct op *op);
 static void on_rollback_read(struct op *op);
 
 /* ---- ends ---- */
+
+/* An attempt that was cut short had switched already: what runs is in no record. */
+static bool runs_unrecorded(const struct op *op)
+{
+	const struct agent *agent = op->agent;
+
+	return op->again && !op->touched && op->old_system[0] && agent->system[0] &&
+	       strcmp(agent->state, "running") == 0 &&
+	       strcmp(agent->system, op->old_system) != 0;
+}
 
 /* Records the failure of a proposal (or only reports it, when there is none) and ends the
  * operation. */
@@ -57,6 +68,12 @@ static void fail(struct op *op, const char *code)
 	if (!op->touched && error_passes(&op->err)) {
 		joblog_line(op->log, "put off: %s", error_text(&op->err));
 		op_finish(op, op->err.err);
+		return;
+	}
+	if (runs_unrecorded(op)) {
+		op->touched = true;
+		op->why = op->err;
+		roll_back(op);
 		return;
 	}
 	op->err.code = code;
@@ -479,6 +496,7 @@ static void begin(struct op *op)
 		op_finish(op, -ESTALE);
 		return;
 	}
+	op->again = p->state == PROPOSAL_BUILDING;
 	if ((r = find_old_system(op)) < 0 ||
 	    (r = joblog_open(op->hive, p->id, &op->log, &op->err)) < 0 ||
 	    (r = ledger_mark_building(op->hive, p, &op->err)) < 0) {

@@ -59,6 +59,7 @@ struct op {
 	struct probe_run *probe;
 	json_t *baseline;                      /* units that were failed before */
 	bool was_running, skip_probe, touched; /* touched: the old system may be gone */
+	bool again; /* an earlier attempt at the proposal was cut short */
 	int64_t began_ms, build_ms;
 	struct error why; /* what went wrong first, while things are put back */
 

@@ -6,6 +6,7 @@
  * until it is cancelled),
  * "slow-VERB", "bad-system" (the id of a system whose unit fails), "no-units" (nobody can say
  * which do), "dead-AGENT" (its container has ended), "listener-PORT" (who holds a port).
+ * "keep-world" (its containers outlive it, as real ones do; what runs is in the file "world"),
  * "tidy-soon" (it tidies often and keeps two of each). The names of what was started are added
  * to the file "starts". The file "clock" says how many seconds the hive's clock is ahead.
  */
@@ -333,6 +334,36 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 	}
 }
 
+/* Containers outlive who started them: "name system running" for each. */
+static void fake_save_world(const struct fake *f)
+{
+	_cleanup_free_ char *path = str_format("%s/world", f->dir);
+	_cleanup_buf_ struct buf text = {};
+
+	if (!fake_has(f, "keep-world"))
+		return;
+	for (int i = 0; i < FAKE_AGENTS && f->agents[i].name[0]; i++)
+		buf_addf(&text, "%s %s %d\n", f->agents[i].name,
+			 f->agents[i].system[0] ? f->agents[i].system : "-",
+			 f->agents[i].running);
+	(void)file_write_atomic(AT_FDCWD, path, buf_str(&text), text.size, 0600, NULL);
+}
+
+static void fake_load_world(struct fake *f)
+{
+	_cleanup_free_ char *path = str_format("%s/world", f->dir);
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+	int running;
+
+	for (int i = 0; file && i < FAKE_AGENTS; i++) {
+		struct fake_agent *a = &f->agents[i];
+
+		if (fscanf(file, "%39s %255s %d", a->name, a->system, &running) != 3)
+			break;
+		a->running = running;
+	}
+}
+
 /* On SIGUSR1 what the file "event" holds is said unasked. */
 static int fake_event_fd;
 static char fake_event_path[128];
@@ -359,6 +390,7 @@ static void fake_main(const char *dir, int channel)
 	fake_event_fd = channel;
 	snprintf(fake_event_path, sizeof(fake_event_path), "%s/event", dir);
 	(void)signal(SIGUSR1, fake_on_signal);
+	fake_load_world(&f);
 	for (;;) {
 		int fds[SOCK_MAX_FDS];
 		size_t n_fds = 0;
@@ -369,6 +401,7 @@ static void fake_main(const char *dir, int channel)
 			_exit(0);
 		if (json_parse(message, (size_t)n, &request, NULL) == 0)
 			fake_answer(&f, request, fds, n_fds);
+		fake_save_world(&f);
 		json_decref(request);
 		for (size_t i = 0; i < n_fds; i++)
 			(void)close(fds[i]);

@@ -73,6 +73,39 @@ static void test_failing_deploy(void **state)
 	}
 }
 
+/* It had switched, and then its system cannot be built any more: what was deployed runs again.
+ */
+static void test_build_that_fails_again(void **state)
+{
+	_cleanup_free_ char *request = NULL;
+	char commit[256], system[256], out[256];
+	struct hive_unit u = {};
+	json_t *answer;
+
+	(void)state;
+	hive_up(&u);
+	sh(&u, "touch keep-world", out);
+	spawn(&u, "alice");
+	sh(&u, "git -C applied/alice/.git rev-parse 'deployed/0^{tree}'", system);
+	change(&u, "alice", "one", commit);
+	assert_int_equal(submit(&u, "alice", commit), 1);
+	arm(&u, "switched");
+	sh(&u, "touch slow-inspect", out);
+	request = str_format("{'cmd':'approve','id':1,'commit':'%s','wait':true}", commit);
+	ask_into_the_void(&u, request);
+	sh(&u, "rm slow-inspect; echo 'no room' > fail-build; cut -d' ' -f2 world", out);
+	assert_string_not_equal(out, system);
+	restart_after(&u, "switched");
+	await_state(&u, 1, "failed");
+	answer = hive_must(hive_ask(&u, "{'cmd':'agent','name':'alice'}"));
+	assert_string_equal(hive_text(out, answer, "agent", "system_running"), system);
+	json_decref(answer);
+	sh(&u, "git -C applied/alice/.git tag -ln9 failed/1 | grep -c 'rolled back'", out);
+	assert_string_equal(out, "1");
+	assert_whole(&u);
+	hive_down(&u);
+}
+
 static void test_submit_and_deny(void **state)
 {
 	char first[256], second[256], now[256];
@@ -164,6 +197,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_deploy),
 		cmocka_unit_test(test_failing_deploy),
+		cmocka_unit_test(test_build_that_fails_again),
 		cmocka_unit_test(test_submit_and_deny),
 		cmocka_unit_test(test_spawn_and_destroy),
 	};
