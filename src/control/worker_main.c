@@ -21,17 +21,6 @@
 #define READER_FD 3
 #define MEMORY_MAX (2ULL << 30)
 
-static json_t *flags_to_json(const struct flags *flags)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < flags->count; i++)
-		json_array_append_new(list, json_pack("{s:s,s:s}", "name",
-						      flag_name(flags->items[i].kind), "place",
-						      flags->items[i].place));
-	return list;
-}
-
 static int64_t number(const char *text)
 {
 	return strtoll(text, NULL, 10);

@@ -35,3 +35,7 @@ int checkout_tree(struct repo *repo, const char *commit, int dir_fd, struct chec
  */
 int checkout_hash(int dir_fd, char ret[OID_HEX_SIZE], struct checkout_count *ret_count,
 		  struct error *err);
+
+/* The same for a work tree, whose .git is no part of it. */
+int checkout_hash_work(int dir_fd, char ret[OID_HEX_SIZE], struct checkout_count *ret_count,
+		       struct error *err);

@@ -24,6 +24,7 @@ struct entries {
 };
 
 struct hasher {
+	bool is_work; /* the .git at its top is no part of it */
 	struct checkout_count count;
 	struct buf path;
 };
@@ -174,7 +175,8 @@ static int list_dir(struct hasher *h, DIR *dir, int depth, struct entries *entri
 	while (errno = 0, (found = readdir(dir))) {
 		struct entry *entry;
 
-		if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0)
+		if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0 ||
+		    (h->is_work && depth == 0 && strcmp(found->d_name, ".git") == 0))
 			continue;
 		if (entries->count == entries->room) {
 			entries->room = entries->room ? 2 * entries->room : 16;
@@ -228,12 +230,12 @@ static int hash_dir(struct hasher *h, int fd, int depth, git_oid *ret, struct er
 	return 0;
 }
 
-int checkout_hash(int dir_fd, char ret[OID_HEX_SIZE], struct checkout_count *ret_count,
-		  struct error *err)
+static int hash(int dir_fd, bool is_work, char ret[OID_HEX_SIZE],
+		struct checkout_count *ret_count, struct error *err)
 {
 	/* a description of its own: reading the caller's would move its position */
 	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct hasher h = {};
+	struct hasher h = {.is_work = is_work};
 	git_oid oid;
 	int r;
 
@@ -246,4 +248,16 @@ int checkout_hash(int dir_fd, char ret[OID_HEX_SIZE], struct checkout_count *ret
 	oid_from_git(ret, &oid);
 	*ret_count = h.count;
 	return 0;
+}
+
+int checkout_hash(int dir_fd, char ret[OID_HEX_SIZE], struct checkout_count *ret_count,
+		  struct error *err)
+{
+	return hash(dir_fd, false, ret, ret_count, err);
+}
+
+int checkout_hash_work(int dir_fd, char ret[OID_HEX_SIZE], struct checkout_count *ret_count,
+		       struct error *err)
+{
+	return hash(dir_fd, true, ret, ret_count, err);
 }

@@ -5,10 +5,12 @@
  */
 #include "git/reader.h"
 
+#include "git/checkout.h"
 #include "git/internal.h"
 #include "git/reader_wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <git2/sys/odb_backend.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +21,7 @@
 /* A pack is mapped in windows, so that a large one fits the address space the jail leaves. */
 #define MAP_WINDOW_BYTES (16u << 20)
 #define MAP_TOTAL_BYTES (256u << 20)
+#define REFS_MAX_BYTES (4u << 20)
 
 /* Reads exactly size bytes. 0 at a clean end of file, size otherwise, -errno. */
 static ssize_t receive(int fd, unsigned char *data, size_t size)
@@ -113,6 +116,30 @@ static int answer_prefix(int fd, git_odb *odb, const git_oid *prefix, size_t dig
 	return answer(fd, READER_OK, 0, found.id, sizeof(found.id));
 }
 
+static int answer_refs(int fd)
+{
+	_cleanup_buf_ struct buf lines = {};
+	int r = reader_refs(REFS_MAX_BYTES, &lines, NULL);
+
+	if (r == -E2BIG)
+		return answer(fd, READER_TOO_LARGE, 0, NULL, 0);
+	return r < 0 ? answer(fd, READER_CORRUPT, 0, NULL, 0)
+		     : answer(fd, READER_OK, 0, buf_str(&lines), lines.size);
+}
+
+static int answer_work(int fd)
+{
+	struct checkout_count count;
+	char hex[OID_HEX_SIZE];
+	git_oid id;
+	int r = checkout_hash_work(AT_FDCWD, hex, &count, NULL);
+
+	if (r == 0)
+		r = oid_to_git(&id, hex, NULL);
+	return r < 0 ? answer(fd, READER_CORRUPT, 0, NULL, 0)
+		     : answer(fd, READER_OK, 0, id.id, sizeof(id.id));
+}
+
 /* Only these two backends: alternates, gitfiles and configuration are things a repository
  * object reads. */
 static int open_objects(git_odb **ret, struct error *err)
@@ -177,6 +204,10 @@ int reader_serve(int fd, const struct reader_limits *limits, struct error *err)
 			r = answer_object(fd, odb, &id, limits->max_object_bytes);
 		else if (request[0] == READER_VERB_PREFIX)
 			r = answer_prefix(fd, odb, &id, request[1 + sizeof(id.id)]);
+		else if (request[0] == READER_VERB_REFS)
+			r = answer_refs(fd);
+		else if (request[0] == READER_VERB_WORK)
+			r = answer_work(fd);
 		else
 			return error_set(err, EPROTO, "unknown request %u", request[0]);
 		if (r == -EPIPE || r == -ECONNRESET)

@@ -48,6 +48,18 @@ void reader_client_ask_prefix(struct reader_client *client, const unsigned char 
 	ask(client, READER_VERB_PREFIX, id, digits);
 }
 
+static const unsigned char no_id[READER_REQUEST_SIZE - 2];
+
+void reader_client_ask_refs(struct reader_client *client)
+{
+	ask(client, READER_VERB_REFS, no_id, 0);
+}
+
+void reader_client_ask_work(struct reader_client *client)
+{
+	ask(client, READER_VERB_WORK, no_id, 0);
+}
+
 static int gone(struct error *err)
 {
 	return error_set(

@@ -31,6 +31,10 @@ void reader_client_ask_object(struct reader_client *client, const unsigned char 
 void reader_client_ask_prefix(struct reader_client *client, const unsigned char *id,
 			      unsigned digits);
 
+/* The same for all references, and for the tree of the work tree. */
+void reader_client_ask_refs(struct reader_client *client);
+void reader_client_ask_work(struct reader_client *client);
+
 struct reader_answer {
 	enum reader_status status;
 	unsigned char type;

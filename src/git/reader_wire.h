@@ -5,6 +5,8 @@
 
 #define READER_VERB_OBJECT 'O'
 #define READER_VERB_PREFIX 'P'
+#define READER_VERB_REFS 'R'
+#define READER_VERB_WORK 'W'
 #define READER_REQUEST_SIZE (1 + 20 + 1)
 #define READER_ANSWER_SIZE (1 + 1 + 8)
 

@@ -56,6 +56,11 @@ int git_setup(bool write, struct error *err)
 	return 0;
 }
 
+void git_hold_sync(bool hold)
+{
+	(void)git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, (int)!hold);
+}
+
 /* Returns the directory's descriptor. A set-group-id parent gives its group; chmod by a
  * non-member would drop the bit. */
 static int make_dir(int parent_fd, const char *name, struct error *err)

@@ -17,6 +17,10 @@ struct repo;
  */
 int git_setup(bool write, struct error *err);
 
+/* While hold is set, writes of this process do not reach the disk one by one: whoever sets it
+ * syncs all of them at the end. */
+void git_hold_sync(bool hold);
+
 /*
  * Makes <dir>/.git: core.bare=true, HEAD = refs/heads/main, pack.deltaCacheSize=1, gc.auto=0;
  * directories 2750. dir is made when missing. An existing repository is success.

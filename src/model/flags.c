@@ -137,3 +137,14 @@ void flags_release(struct flags *flags)
 	free(flags->items);
 	*flags = (struct flags){};
 }
+
+json_t *flags_to_json(const struct flags *flags)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < flags->count; i++)
+		json_array_append_new(list, json_pack("{s:s,s:s}", "name",
+						      flag_name(flags->items[i].kind), "place",
+						      flags->items[i].place));
+	return list;
+}

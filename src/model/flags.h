@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -69,3 +70,6 @@ bool flags_has_strength(const struct flags *flags, enum flag_strength strength);
 /* Keeps the first of each kind. */
 void flags_trim(struct flags *flags);
 void flags_release(struct flags *flags);
+
+/* [{"name","place"}]; the caller owns it. */
+json_t *flags_to_json(const struct flags *flags);
