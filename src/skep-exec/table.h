@@ -68,6 +68,10 @@ int verb_copy_state(struct verb_request *request, json_t *answer, struct error *
 int verb_pause(struct verb_request *request, json_t *answer, struct error *err);
 int verb_seed(struct verb_request *request, json_t *answer, struct error *err);
 int verb_remote(struct verb_request *request, json_t *answer, struct error *err);
+int verb_import_look(struct verb_request *request, json_t *answer, struct error *err);
+int verb_import_stage(struct verb_request *request, json_t *answer, struct error *err);
+int verb_import_take(struct verb_request *request, json_t *answer, struct error *err);
+int verb_import_drop(struct verb_request *request, json_t *answer, struct error *err);
 int verb_export(struct verb_request *request, json_t *answer, struct error *err);
 int verb_build(struct verb_request *request, json_t *answer, struct error *err);
 int verb_retain(struct verb_request *request, json_t *answer, struct error *err);

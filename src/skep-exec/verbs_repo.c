@@ -9,6 +9,7 @@
 #include "host/lock.h"
 #include "skep-exec/agent.h"
 #include "skep-exec/helper.h"
+#include "skep-exec/import.h"
 #include "skep-exec/table.h"
 
 #include <errno.h>
@@ -208,7 +209,9 @@ int verb_remote(struct verb_request *request, json_t *answer, struct error *err)
 
 int verb_export(struct verb_request *request, json_t *answer, struct error *err)
 {
-	_cleanup_close_ int fd = open_repository(request, err);
+	const char *from = json_string_value(json_object_get(request->arguments, "from"));
+	_cleanup_close_ int fd =
+		from ? import_open(request, from, err) : open_repository(request, err);
 	int stream = request->fds[0];
 
 	(void)answer;
