@@ -21,6 +21,7 @@
 #include "control/candidate.h"
 #include "control/container.h"
 #include "control/event.h"
+#include "control/inputs.h"
 #include "control/joblog.h"
 #include "control/meta.h"
 #include "control/outcome.h"
@@ -437,6 +438,10 @@ static void build(struct op *op)
 	_cleanup_close_ int log_fd = -1;
 	json_t *arguments = NULL;
 
+	if (op->r < 0) {
+		fail(op, "build_failed");
+		return;
+	}
 	op->began_ms = clock_boot_ms();
 	if (op->log)
 		op->r = joblog_pipe(op->log, &log_fd, &op->err);
@@ -456,6 +461,16 @@ static void build(struct op *op)
 	op->build = op_call(op, "build", arguments, &log_fd, 1, on_built);
 }
 
+/* An agent that came from another host may be the first that Nix builds. */
+static void begin_build(struct op *op)
+{
+	op->r = 0;
+	if (op->agent->settings.builder == BUILDER_NIX)
+		inputs_ensure(op, build);
+	else
+		build(op);
+}
+
 static void begin_again(struct op *op)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
@@ -470,7 +485,7 @@ static void begin_again(struct op *op)
 	}
 	memcpy(op->commit, s->revision, sizeof(op->commit));
 	memcpy(op->old_commit, op->commit, sizeof(op->commit));
-	op_take_slot(op, &op->hive->builds, build);
+	op_take_slot(op, &op->hive->builds, begin_build);
 }
 
 static int find_old_system(struct op *op)
@@ -508,7 +523,7 @@ static void begin(struct op *op)
 	memcpy(op->tree, p->tree, sizeof(op->tree));
 	joblog_line(op->log, "building %s %.*s for proposal %" PRId64, p->agent, OID_SHORT,
 		    p->commit, p->id);
-	op_take_slot(op, &op->hive->builds, build);
+	op_take_slot(op, &op->hive->builds, begin_build);
 }
 
 struct op *deploy_add(struct hive *hive, struct proposal *proposal, const struct actor *actor)

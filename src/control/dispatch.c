@@ -26,6 +26,7 @@ static const handler_fn handlers[VERB_COUNT] = {
 	[VERB_REQUEST_SPAWN] = handle_request_spawn,
 	[VERB_FORK] = handle_fork,
 	[VERB_ADOPT] = handle_adopt,
+	[VERB_IMPORT_HYPERHIVE] = handle_import_hyperhive,
 	[VERB_RENAME] = handle_rename,
 	[VERB_START] = handle_start,
 	[VERB_STOP] = handle_stop,

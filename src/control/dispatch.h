@@ -39,6 +39,7 @@ int handle_spawn(struct session *session, const json_t *request, struct error *e
 int handle_adopt(struct session *session, const json_t *request, struct error *err);
 int handle_request_spawn(struct session *session, const json_t *request, struct error *err);
 int handle_fork(struct session *session, const json_t *request, struct error *err);
+int handle_import_hyperhive(struct session *session, const json_t *request, struct error *err);
 int handle_rename(struct session *session, const json_t *request, struct error *err);
 
 /* Declared hives: handlers_declare.c */

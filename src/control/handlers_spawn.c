@@ -3,10 +3,12 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/sock.h"
 #include "base/text.h"
 #include "control/lifecycle.h"
 #include "control/request.h"
 #include "control/rows.h"
+#include "control/takeover.h"
 #include "wire/answer.h"
 
 #include <errno.h>
@@ -147,4 +149,54 @@ int handle_rename(struct session *s, const json_t *request, struct error *err)
 		return error_set(err, E2BIG, "'note' has more than %d bytes", NOTE_MAX_BYTES);
 	r = request_rename(s->hive, agent, to, note, &s->actor, &p, &op, err);
 	return r < 0 ? r : answer_for(s, op, wait, to, p->id, false);
+}
+
+/* The directory comes as a descriptor: what its sender may not open is not read for it. */
+static int take_directory(struct session *s, int *ret, struct error *err)
+{
+	int fds[SOCK_MAX_FDS];
+	size_t n = conn_take_fds(s->conn, fds);
+
+	for (size_t i = 1; i < n; i++)
+		(void)close(fds[i]);
+	if (n == 0)
+		return error_set(err, EINVAL,
+				 "the directory must come with this request, as a "
+				 "descriptor");
+	*ret = fds[0];
+	return 0;
+}
+
+static int check_names(const json_t *names, struct error *err)
+{
+	json_t *name;
+	size_t i;
+
+	if (names && json_array_size(names) == 0)
+		return error_set(err, EINVAL, "'names' is empty");
+	json_array_foreach (names, i, name)
+		if (!json_is_string(name))
+			return error_set(err, EINVAL, "'names' must hold strings only");
+	return 0;
+}
+
+int handle_import_hyperhive(struct session *s, const json_t *request, struct error *err)
+{
+	bool dry_run = false, start = false, state = true;
+	_cleanup_close_ int dir_fd = -1;
+	json_t *names = NULL;
+	int r = take_directory(s, &dir_fd, err);
+
+	if (r < 0 || (r = json_get_array(request, "names", false, &names, err)) < 0 ||
+	    (r = check_names(names, err)) < 0 ||
+	    (r = json_get_bool(request, "dry_run", false, &dry_run, err)) < 0 ||
+	    (r = json_get_bool(request, "start", false, &start, err)) < 0 ||
+	    (r = json_get_bool(request, "state", false, &state, err)) < 0)
+		return r;
+	if (s->uid != 0)
+		return error_set(err, EACCES,
+				 "it is root's files that are read: only root may "
+				 "say so");
+	r = takeover_begin(s, TAKE_FD(dir_fd), names, dry_run, start, state, err);
+	return r < 0 ? r : HANDLED_LATER;
 }

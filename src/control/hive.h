@@ -27,6 +27,7 @@ struct seen;
 struct server;
 struct session;
 struct submission;
+struct takeover;
 struct events;
 struct metering;
 struct tidying;
@@ -150,6 +151,7 @@ struct hive {
 	struct events *events;
 	struct metering *metering; /* NULL: nobody watches */
 	struct timer *expiry;
+	struct takeover *takeover; /* of another host's hive; NULL: none is going on */
 	struct tidying *tidying;
 
 	char mode[16]; /* "systemd" or "standalone", as skep-exec says */

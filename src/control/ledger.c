@@ -28,20 +28,31 @@ int ledger_write(struct hive *hive, const char *agent, bool of_hive, enum propos
 	_cleanup_free_ char *dir =
 		of_hive ? hive_meta_dir(hive) : hive_applied_dir(hive, agent);
 	_cleanup_(repo_freep) struct repo *repo = NULL;
-	char name[64], oid[OID_HEX_SIZE];
 	int64_t began_usec;
+	int r = repo_open(dir, &repo, err);
+
+	if (r < 0)
+		return r;
+	began_usec = clock_boot_usec();
+	r = ledger_write_to(hive, repo, agent, family, id, target, entry, hive->wall_s(), err);
+	if (r < 0)
+		return r;
+	metrics_fsync(hive, clock_boot_usec() - began_usec);
+	return 0;
+}
+
+int ledger_write_to(struct hive *hive, struct repo *repo, const char *agent,
+		    enum proposal_state family, int64_t id, const char *target,
+		    struct entry *entry, int64_t wall_s, struct error *err)
+{
+	char name[64], oid[OID_HEX_SIZE];
 	int r;
 
 	snprintf(name, sizeof(name), "%s/%" PRId64, proposal_tag_family(family), id);
 	put_chain(hive, entry, agent);
-	r = repo_open(dir, &repo, err);
+	r = tag_create(repo, name, target, entry_text(entry), wall_s, oid, err);
 	if (r < 0)
 		return r;
-	began_usec = clock_boot_usec();
-	r = tag_create(repo, name, target, entry_text(entry), hive->wall_s(), oid, err);
-	if (r < 0)
-		return r;
-	metrics_fsync(hive, clock_boot_usec() - began_usec);
 	hive->chain_seq++;
 	memcpy(hive->chain_head, oid, sizeof(oid));
 	return 0;

@@ -22,6 +22,11 @@ struct actor {
 int ledger_write(struct hive *hive, const char *agent, bool of_hive, enum proposal_state family,
 		 int64_t id, const char *target, struct entry *entry, struct error *err);
 
+/* The same in a repository that has no place yet, of something that happened at wall_s. */
+int ledger_write_to(struct hive *hive, struct repo *repo, const char *agent,
+		    enum proposal_state family, int64_t id, const char *target,
+		    struct entry *entry, int64_t wall_s, struct error *err);
+
 /* Records a new proposal under the next number; sets proposal->id and adds it to the hive
  * (which then owns it). */
 int ledger_propose(struct hive *hive, struct proposal *proposal, const struct actor *actor,

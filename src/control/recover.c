@@ -13,6 +13,7 @@
 #include "control/owed.h"
 #include "control/rename.h"
 #include "control/request.h"
+#include "control/takeover.h"
 #include "git/refs.h"
 #include "git/tag.h"
 #include "git/tagfile.h"
@@ -130,7 +131,7 @@ static int roll_forward(struct scan *s, struct error *err)
 	return 0;
 }
 
-static int scan_agent(struct hive *hive, const char *name, struct error *err)
+int recover_scan(struct hive *hive, const char *name, struct error *err)
 {
 	_cleanup_free_ char *dir = hive_applied_dir(hive, name);
 	_cleanup_(repo_freep) struct repo *repo = NULL;
@@ -162,7 +163,7 @@ static int scan_agents(struct hive *hive, struct error *err)
 		git = str_format("%s/%s/.git", path, entry->d_name);
 		if (access(git, F_OK) < 0)
 			continue; /* a spawn that got no further than the directory */
-		r = scan_agent(hive, entry->d_name, err);
+		r = recover_scan(hive, entry->d_name, err);
 		if (r < 0)
 			return error_prefix(err, "applied/%s", entry->d_name);
 	}
@@ -234,7 +235,8 @@ int recover_load(struct hive *hive, struct error *err)
 {
 	int r;
 
-	if ((r = meta_load(hive, err)) < 0 || (r = candidate_sweep(hive, err)) < 0 ||
+	if ((r = meta_load(hive, err)) < 0 || (r = takeover_repair(hive, err)) < 0 ||
+	    (r = candidate_sweep(hive, err)) < 0 ||
 	    (r = scan_meta(hive, "refs/skep/purged/", on_purged, err)) < 0 ||
 	    (r = scan_meta(hive, "refs/tags/", on_tag, err)) < 0 ||
 	    (r = rename_repair(hive, err)) < 0 || (r = generation_load(hive, err)) < 0 ||
@@ -320,11 +322,18 @@ static void on_inspected(const json_t *answer, int *fds, size_t n_fds, const str
 	free(resume);
 }
 
+static void look(void *data)
+{
+	struct resume *resume = data;
+
+	(void)executor_call(resume->hive->executor, "inspect", json_object(), NULL, 0,
+			    on_inspected, resume);
+}
+
 void recover_resume(struct hive *hive, void (*fn)(struct hive *hive, const struct error *err))
 {
 	struct resume *resume = mem_new(1, sizeof(*resume));
 
 	*resume = (struct resume){.hive = hive, .fn = fn};
-	(void)executor_call(hive->executor, "inspect", json_object(), NULL, 0, on_inspected,
-			    resume);
+	takeover_resume(hive, look, resume);
 }

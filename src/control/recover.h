@@ -16,3 +16,6 @@ int recover_load(struct hive *hive, struct error *err);
  * failed: then nothing was started).
  */
 void recover_resume(struct hive *hive, void (*fn)(struct hive *hive, const struct error *err));
+
+/* Takes an agent's tags in, as at the start. */
+int recover_scan(struct hive *hive, const char *agent, struct error *err);

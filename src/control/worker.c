@@ -133,7 +133,6 @@ static struct worker *worker_new(struct hive *hive, const char *what, worker_fn 
 void worker_import(struct hive *hive, struct agent *agent, const char *wanted, const char *base,
 		   const struct limits *limits, worker_fn fn, void *data)
 {
-	struct worker *w = worker_new(hive, "import", fn, data);
 	_cleanup_free_ char *dir = hive_applied_dir(hive, agent->settings.name);
 	_cleanup_free_ char *memory = str_format("%lld", (long long)limits->memory_max_bytes);
 	_cleanup_free_ char *cpu = str_format("%lld", (long long)limits->cpu_quota_percent);
@@ -142,19 +141,29 @@ void worker_import(struct hive *hive, struct agent *agent, const char *wanted, c
 		str_format("%lld", (long long)hive->config->import_timeout_ms);
 	const char *argv[] = {"skepd", "import-worker", dir,      wanted, base, memory,
 			      cpu,     tasks,           deadline, NULL};
+
+	worker_read(hive, "import",
+		    json_pack("{s:s,s:I}", "agent", agent->settings.name, "owner",
+			      (json_int_t)hive_manager_uid()),
+		    argv, hive->config->import_timeout_ms + 5000, fn, data);
+}
+
+void worker_read(struct hive *hive, const char *what, json_t *from, const char *const *argv,
+		 int64_t deadline_ms, worker_fn fn, void *data)
+{
+	struct worker *w = worker_new(hive, what, fn, data);
 	int ends[2];
 
 	if (sock_pair(SOCK_STREAM, ends, &w->err) < 0) {
+		json_decref(from);
 		w->child_ended = w->export_ended = true;
 		w->failed_start = loop_timer(hive->loop, 0, on_failed_start, w);
 		return;
 	}
-	w->export_call = executor_call(hive->executor, "export",
-				       json_pack("{s:s,s:I}", "agent", agent->settings.name,
-						 "owner", (json_int_t)hive_manager_uid()),
-				       &ends[0], 1, on_exported, w);
+	w->export_call =
+		executor_call(hive->executor, "export", from, &ends[0], 1, on_exported, w);
 	start_child(w, argv, &(struct child_fd){.fd = ends[1], .target = READER_FD}, 1,
-		    hive->config->import_timeout_ms + 5000);
+		    deadline_ms);
 	(void)close(ends[0]);
 	(void)close(ends[1]);
 }

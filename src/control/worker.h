@@ -21,6 +21,13 @@ typedef void (*worker_fn)(const json_t *result, const struct error *err, void *d
 void worker_import(struct hive *hive, struct agent *agent, const char *wanted, const char *base,
 		   const struct limits *limits, worker_fn fn, void *data);
 
+/*
+ * A worker that reads a repository through skep-exec's verb export (from are its arguments,
+ * stolen); what names it in errors, argv is its command line.
+ */
+void worker_read(struct hive *hive, const char *what, json_t *from, const char *const *argv,
+		 int64_t deadline_ms, worker_fn fn, void *data);
+
 /* Compares two commits of the repository <dir>/.git (old "": the empty tree). keep: control
  * characters stay what they are. Result: as git/diff.h. */
 void worker_diff(struct hive *hive, bool keep, const char *dir, const char *old,
@@ -32,3 +39,6 @@ void worker_repack(struct hive *hive, const char *dir, worker_fn fn, void *data)
 /* The other end: runs the named worker with its arguments and returns the process's exit
  * status. */
 int worker_main(int argc, char **argv);
+
+/* Whether a command word names one. */
+bool worker_is_one(const char *word);

@@ -10,6 +10,7 @@
 #include "git/import.h"
 #include "git/repack.h"
 #include "git/risk.h"
+#include "git/takeover.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -89,16 +90,66 @@ static int run_repack(char **argv, json_t *result, struct error *err)
 	return r < 0 ? r : repack_all(repo, err);
 }
 
+/* DIR DEADLINE-MS SKIP FLAKE WALL-S MEMORY CPU TASKS */
+static int run_takeover(char **argv, json_t *result, struct error *err)
+{
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	struct import_limits limits = import_limits_default;
+	struct limits current = {number(argv[5]), number(argv[6]), number(argv[7])};
+	const struct takeover_order order = {
+		.limits = &limits,
+		.current = &current,
+		.skip = argv[2],
+		.flake = argv[3],
+		.wall_s = number(argv[4]),
+	};
+	int r = repo_open(argv[0], &repo, err);
+
+	limits.deadline_ms = number(argv[1]);
+	return r < 0 ? r : takeover_read(repo, READER_FD, &order, result, err);
+}
+
+/* DEADLINE-MS */
+static int run_look(char **argv, json_t *result, struct error *err)
+{
+	return takeover_look(READER_FD, number(argv[0]), result, err);
+}
+
+/* DIR PATH MAX DEADLINE-MS */
+static int run_file(char **argv, json_t *result, struct error *err)
+{
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	_cleanup_buf_ struct buf text = {};
+	struct import_limits limits = import_limits_default;
+	int r = repo_open(argv[0], &repo, err);
+
+	limits.deadline_ms = number(argv[3]);
+	if (r == 0)
+		r = takeover_file(repo, READER_FD, argv[1], (size_t)number(argv[2]), &limits,
+				  &text, err);
+	if (r == 0)
+		json_put_str(result, "text", buf_str(&text));
+	return r;
+}
+
 static const struct {
 	const char *name;
 	int n_args;
 	bool writes;
 	int (*run)(char **argv, json_t *result, struct error *err);
 } workers[] = {
-	{"import-worker", 7, true, run_import},
-	{"diff-worker", 4, false, run_diff},
-	{"repack-worker", 1, true, run_repack},
+	{"import-worker", 7, true, run_import}, {"diff-worker", 4, false, run_diff},
+	{"repack-worker", 1, true, run_repack}, {"takeover-worker", 8, true, run_takeover},
+	{"look-worker", 1, false, run_look},    {"file-worker", 4, true, run_file},
 };
+
+bool worker_is_one(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(workers); i++)
+		if (strcmp(workers[i].name, word) == 0)
+			return true;
+	return false;
+}
 
 /* Hostile input is parsed here: no core to look into, no more memory than a job needs. */
 static void confine(void)

@@ -47,6 +47,13 @@ static const struct option adopt_options[] = {
 	{},
 };
 
+static const struct option import_options[] = {
+	OPTION("dry-run", 0, NULL, "read and check everything, say what would happen, stop"),
+	OPTION("start", 0, NULL, "start them, once everything is here"),
+	OPTION("no-state", 0, NULL, "leave out what they keep: state and claude"),
+	{},
+};
+
 static const struct option spawn_options[] = {
 	SPAWN_OPTIONS,
 	NO_WAIT,
@@ -290,6 +297,12 @@ static const struct command commands[] = {
 	 "Its name must be the agent's (h-AGENT). Its conf file, profile and restarts are "
 	 "skep's from then on, its root stays. Until then skep leaves it alone, and spawn is "
 	 "refused."},
+	{"import-hyperhive", RUN, "DIR [NAME...]", REST_NONE, import_options,
+	 cmd_import_hyperhive, "take over the agents of a hyperhive host",
+	 "DIR is its state directory (/var/lib/hyperhive), which is only read. All of it "
+	 "comes, "
+	 "or with names those agents: repositories, numbers, verdicts, ports, what they keep. "
+	 "All or nothing. They come stopped. For root alone."},
 	{"start", RUN, "[AGENT...]", REST_NONE, scope_wait_options, cmd_start, "start agents",
 	 NULL},
 	{"stop", RUN, "[AGENT...]", REST_NONE, stop_options, cmd_stop, "stop agents", NULL},

@@ -11,6 +11,7 @@ int cmd_top(struct cli *cli, struct error *err);
 int cmd_whoami(struct cli *cli, struct error *err);
 
 int cmd_adopt(struct cli *cli, struct error *err);
+int cmd_import_hyperhive(struct cli *cli, struct error *err);
 int cmd_spawn(struct cli *cli, struct error *err);
 int cmd_request_spawn(struct cli *cli, struct error *err);
 int cmd_fork(struct cli *cli, struct error *err);

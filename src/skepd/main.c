@@ -27,9 +27,7 @@ int main(int argc, char **argv)
 	struct error err = {};
 	int r;
 
-	if (argc > 1 &&
-	    (strcmp(argv[1], "import-worker") == 0 || strcmp(argv[1], "diff-worker") == 0 ||
-	     strcmp(argv[1], "repack-worker") == 0))
+	if (argc > 1 && worker_is_one(argv[1]))
 		return worker_main(argc, argv);
 	log_open("skepd");
 	r = options_parse(argc, argv, &options, &err);

@@ -48,6 +48,8 @@ static const struct verb verbs[VERB_COUNT] = {
 		       "name to deployed state description"},
 	[VERB_ADOPT] = {"adopt", VERB_ADOPT, O, true, true,
 			"name builder labels memory_max cpu_quota tasks_max network wait"},
+	[VERB_IMPORT_HYPERHIVE] = {"import_hyperhive", VERB_IMPORT_HYPERHIVE, O, true, true,
+				   "names dry_run start state"},
 	[VERB_RENAME] = {"rename", VERB_RENAME, O | WS, true, true, "name to note wait"},
 	[VERB_START] = {"start", VERB_START, O | M | W, true, false, "scope name wait"},
 	[VERB_STOP] = {"stop", VERB_STOP, O | M | W, true, false,

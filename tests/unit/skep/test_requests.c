@@ -78,6 +78,12 @@ static const struct request_case cases[] = {
 	 "\"labels\":{\"team\":\"red\"},\"wait\":true}",
 	 "",
 	 0},
+	{{"import-hyperhive", "/", "alice", "bob", "--dry-run", "--no-state", "--json"},
+	 "{\"version\":1,\"ok\":true,\"import\":{\"agents\":[]}}",
+	 "{\"cmd\":\"import_hyperhive\",\"names\":[\"alice\",\"bob\"],\"dry_run\":true,"
+	 "\"state\":false}",
+	 "{\"agents\":[]}\n",
+	 0},
 	{{"request-spawn", "bob", "--memory-max", "2G", "-m", "writes"},
 	 "{\"version\":1,\"ok\":true,\"id\":4,\"proposal\":{\"id\":4,\"agent\":\"bob\","
 	 "\"kind\":\"spawn\",\"title\":\"spawn bob\",\"state\":\"needs-review\"}}",
