@@ -23,6 +23,8 @@ FISHCOMPLETIONDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 BUILD ?= build
 NSPAWN ?= /usr/bin/systemd-nspawn
 NIX ?= /usr/bin/nix
+# Not empty where the client can be linked with libyaml: it then reads the files of Chimera Spawn.
+YAML ?= $(filter /%,$(shell $(CC) -print-file-name=libyaml.a))
 
 CFLAGS ?= -O2 -g
 CPPFLAGS ?=
@@ -53,7 +55,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags libgit2 libsystemd jansson libevent_core 2>/dev/null)
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Isrc $(WARNINGS) $(HARDENING) -fPIE $(CPPFLAGS) $(CFLAGS) $(INSTRUMENT) \
-	-DSKEP_VERSION='"$(VERSION)"' -DSKEP_NSPAWN='"$(NSPAWN)"' -DSKEP_NIX='"$(NIX)"' -DSKEP_DATADIR='"$(DATADIR)"' $(PKG_CFLAGS)
+	-DSKEP_VERSION='"$(VERSION)"' -DSKEP_NSPAWN='"$(NSPAWN)"' $(if $(YAML),,-DSKEP_NO_YAML) -DSKEP_NIX='"$(NIX)"' -DSKEP_DATADIR='"$(DATADIR)"' $(PKG_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 
 LAYERS := base model wire declare git nix host control web
@@ -126,10 +128,10 @@ $(BUILD)/$(1): $(call objects,$(1)) $(call archives,$(USES_$(1)))
 endef
 $(foreach p,$(filter-out skep,$(PROGRAMS)),$(eval $(call program_rule,$(p))))
 
-# The client runs on any base image, so it needs nothing of it: static, and only jansson.
+# The client runs on any base image, so it needs nothing of it: static, with jansson, and libyaml for others' files.
 $(BUILD)/skep: $(call objects,skep) $(call archives,$(USES_skep))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(if $(INSTRUMENT),$(INSTRUMENT),-static) -o $@ $(filter %.o,$^) $(filter %.a,$^) -ljansson
+	$(Q)$(CC) $(CFLAGS) $(if $(INSTRUMENT),$(INSTRUMENT),-static) -o $@ $(filter %.o,$^) $(filter %.a,$^) -ljansson $(if $(YAML),-lyaml)
 
 # The description of the HTTP interface is part of the program.
 $(BUILD)/obj/web/openapi.o: src/web/openapi.json
@@ -143,7 +145,7 @@ $(BUILD)/templates:
 TEST_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
 TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(TEST_SOURCES))
 TEST_ARCHIVES = $(BUILD)/libcorpus.a $(call archives,control web host nix git declare wire model base)
-TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libgit2 libutf8proc libsystemd libsodium jansson libevent_extra libevent_core)
+TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libgit2 libutf8proc libsystemd libsodium jansson libevent_extra libevent_core) $(if $(YAML),-lyaml)
 
 $(BUILD)/unit/%: tests/unit/%.c $(TEST_ARCHIVES) $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -164,7 +166,7 @@ $(filter $(BUILD)/unit/skep/%,$(TESTS)): $(BUILD)/unit/skep/%: tests/unit/skep/%
 		$(call archives,$(USES_skep)) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter %.o %.a,$^) -lcmocka -ljansson
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter %.o %.a,$^) -lcmocka -ljansson $(if $(YAML),-lyaml)
 
 # The corpus of hostile repositories, which unit and host tests share.
 $(BUILD)/corpus/%.o: tests/corpus/%.c $(BUILD)/flags

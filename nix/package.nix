@@ -8,6 +8,7 @@
   libevent,
   libgit2,
   libsodium,
+  libyaml,
   nodejs,
   pkg-config,
   scdoc,
@@ -15,10 +16,11 @@
   utf8proc,
 }:
 let
-  # The client is one static file, bound into containers; so jansson is linked statically everywhere.
+  # The client is one static file, bound into containers; so jansson is linked statically everywhere, and libyaml there.
   jansson-static = jansson.overrideAttrs (old: {
     cmakeFlags = (old.cmakeFlags or [ ]) ++ [ "-DJANSSON_BUILD_SHARED_LIBS=OFF" ];
   });
+  libyaml-static = libyaml.overrideAttrs { dontDisableStatic = true; };
   pages = importNpmLock.buildNodeModules {
     npmRoot = ../share/dashboard;
     inherit nodejs;
@@ -52,6 +54,7 @@ stdenv.mkDerivation {
     libevent
     libgit2
     libsodium
+    libyaml-static
     systemd
     utf8proc
   ];
@@ -62,6 +65,7 @@ stdenv.mkDerivation {
     "SYSUSERSDIR=${placeholder "out"}/lib/sysusers.d"
     "TMPFILESDIR=${placeholder "out"}/lib/tmpfiles.d"
     "SYSCTLDIR=${placeholder "out"}/lib/sysctl.d"
+    "YAML=1"
     "NSPAWN=${systemd}/bin/systemd-nspawn"
   ];
   enableParallelBuilding = true;

@@ -194,7 +194,9 @@ static const struct option dashboard_options[] = {
 #define DECLARE_OPTIONS                                                                 \
 	OPTION("host", 0, "HOST", "as on this machine, instead of the one it runs on"), \
 		OPTION("rev", 0, "REVISION",                                            \
-		       "DIR is a git repository: read it at this commit")
+		       "DIR is a git repository: read it at this commit"),              \
+		OPTION("from", 0, "chimera",                                            \
+		       "DIR is the configs/ of Chimera Spawn instead of skep's own files")
 
 static const struct option validate_options[] = {DECLARE_OPTIONS, {}};
 

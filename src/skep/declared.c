@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "declare/chimera.h"
 #include "declare/files.h"
 
 #include <errno.h>
@@ -30,7 +31,10 @@ int declared_read(struct cli *cli, json_t **ret, json_t **ret_notes, struct erro
 		return r;
 	if (!host && gethostname(here, sizeof(here) - 1) < 0)
 		return error_set_errno(err, errno, "cannot tell the name of this host");
-	r = files_read(source, host ? host : here, ret, err);
+	if (args_get(&cli->args, "from"))
+		r = chimera_read(source, host ? host : here, ret, notes, err);
+	else
+		r = files_read(source, host ? host : here, ret, err);
 	if (r == 0)
 		*ret_notes = TAKE_PTR(notes);
 	return r;
