@@ -8,6 +8,7 @@
 #include "skep/handlers.h"
 #include "skep/plan_text.h"
 #include "skep/wait.h"
+#include "skep/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <sys/mman.h>
 
 #define EXIT_WOULD_CHANGE 10
+#define RETRY_MS 5000
 
 static json_t *names_of(const json_t *object)
 {
@@ -155,7 +157,7 @@ static int carry_out(struct cli *cli, const json_t *plan, int fd, json_t **ret,
 	return wait_call(cli, TAKE_PTR(request), &progress, ret, err);
 }
 
-int cmd_apply(struct cli *cli, struct error *err)
+static int apply_once(struct cli *cli, bool asks, struct error *err)
 {
 	json_auto_t *document = NULL, *notes = NULL, *plan = NULL, *answer = NULL;
 	_cleanup_free_ char *summary = NULL;
@@ -166,9 +168,10 @@ int cmd_apply(struct cli *cli, struct error *err)
 		r = ask_plan(cli, document, &plan, &fd, err);
 	if (r < 0)
 		return r;
-	declared_tell(cli, notes);
+	if (!cli->json)
+		declared_tell(cli, notes);
 	if (plan_changes(plan) > 0) {
-		if (!args_has(&cli->args, "yes") && cli_can_ask(cli))
+		if (asks)
 			r = confirm(cli, plan, err);
 		if (r == 0)
 			r = carry_out(cli, plan, fd, &answer, err);
@@ -176,6 +179,7 @@ int cmd_apply(struct cli *cli, struct error *err)
 			return r;
 	}
 	json_object_set_new(plan, "applied", json_boolean(answer != NULL));
+	json_object_set(plan, "notes", notes);
 	if (cli_print_json(cli, plan, NULL))
 		return 0;
 	summary = plan_summary(plan);
@@ -187,4 +191,52 @@ int cmd_apply(struct cli *cli, struct error *err)
 	else
 		cli_say(cli, "%s is as declared", field_str(plan, "hive"));
 	return 0;
+}
+
+/* What may go another way a little later, with the same files. */
+static bool is_passing(const struct error *err)
+{
+	return answer_exit_status(err) == 75 || strcmp(error_code(err), "stale") == 0 ||
+	       strcmp(error_code(err), "wrong_state") == 0;
+}
+
+/* Each change is one attempt; what cannot be applied is told, and what was there stays. */
+static int apply_always(struct cli *cli, struct error *err)
+{
+	for (bool first = true;; first = false) {
+		struct error failure = {};
+		_cleanup_close_ int fd = watch_open(cli->args.words[0], &failure);
+		int r = fd;
+
+		if (fd < 0 && first) {
+			*err = failure;
+			return fd;
+		}
+		if (fd >= 0)
+			r = apply_once(cli, false, &failure);
+		(void)out_flush(&cli->out);
+		if (r < 0 && failure.err == -EINTR) {
+			*err = failure;
+			return r;
+		}
+		if (r < 0) {
+			cli_print_error(cli, &failure);
+			json_decref(cli->refusal);
+			cli->refusal = NULL;
+		}
+		/* without a directory there is only time to wait for */
+		r = watch_wait(fd, r < 0 && (fd < 0 || is_passing(&failure)) ? RETRY_MS : -1,
+			       err);
+		if (r < 0)
+			return r;
+	}
+}
+
+int cmd_apply(struct cli *cli, struct error *err)
+{
+	if (args_has(&cli->args, "watch") && args_get(&cli->args, "rev"))
+		return error_set(err, EINVAL, "a commit does not change: --watch or --rev");
+	if (args_has(&cli->args, "watch"))
+		return apply_always(cli, err);
+	return apply_once(cli, !args_has(&cli->args, "yes") && cli_can_ask(cli), err);
 }

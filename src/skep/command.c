@@ -210,7 +210,12 @@ static const struct option plan_options[] = {
 };
 
 static const struct option apply_options[] = {
-	DECLARE_OPTIONS, PRUNE, OPTION("yes", 'y', NULL, "do not ask"), NO_WAIT, {},
+	DECLARE_OPTIONS,
+	PRUNE,
+	OPTION("yes", 'y', NULL, "do not ask"),
+	OPTION("watch", 0, NULL, "go on: apply whenever the files change, without asking"),
+	NO_WAIT,
+	{},
 };
 
 static const struct option sessions_options[] = {

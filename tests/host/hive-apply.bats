@@ -203,6 +203,81 @@ settled() {
 	equal red "$(shown bob labels.team)"
 }
 
+@test "files that are watched are applied when they change, and told when they are wrong" {
+	three
+	background watching skep apply --watch --prune /srv/hive
+	said() { in_host cat /tmp/watching; }
+	says() { [[ $(said) == *"$1"* ]]; }
+	has_team() { [ "$(shown bob labels.team)" = "$1" ]; }
+	wait_for 60 says prod
+	file agents/bob.json '{"labels": {"team": "watched"}}'
+	wait_for 60 has_team watched
+	file agents/bob.json '{"labels": {"team": "b a d"}}'
+	wait_for 60 says "agents/bob.json: 'labels.team': label"
+	has_team watched
+	in_host mkdir /srv/hive/new
+	file new/agents/hugo.json '{"desired": "stopped"}'
+	file agents/bob.json '{"labels": {"team": "red"}}'
+	file hive.json '{"name": "prod", "profiles": ["quick"], "include": ["new"]}'
+	wait_for 60 is_shown hugo desired stopped
+	wait_for 60 has_team red
+	in_host rm -r /srv/hive/new
+	wait_for 60 says "hive.json: there is nothing in 'new/'"
+	equal stopped "$(shown hugo desired)"
+	file hive.json '{"name": "prod", "profiles": ["quick"]}'
+	gone() { fails skep show hugo; }
+	wait_for 60 gone
+	wait_for 60 settled
+	ended watching
+	run ! skep apply --watch --rev HEAD /srv/hive
+}
+
+@test "a Chimera Spawn tree is applied, and what is left behind is told" {
+	in_host mkdir -p /srv/chimera/images /srv/chimera/profiles /srv/chimera/nodes /srv/chimera/cloud-init
+	in_host tee /srv/chimera/images/u.yaml <<- 'END'
+		u-24.04:
+		  type: tar
+		  source: https://images.example/u.tar.xz
+		  nspawn_parameters: [systemd.mask=systemd-networkd.service]
+	END
+	in_host tee /srv/chimera/profiles/p.yaml <<- 'END'
+		small:
+		  nspawn_config_content: |
+		    [Network]
+		    Private=no
+		    [Files]
+		    Bind=/srv
+		  systemd_override_content: |
+		    [Service]
+		    MemoryMax=200M
+	END
+	in_host tee /srv/chimera/cloud-init/b.yaml <<- 'END'
+		base:
+		  user_data: |
+		    write_files:
+		      - path: /etc/hive/from
+		        content: chimera
+	END
+	in_host tee /srv/chimera/nodes/node1.yaml <<- 'END'
+		containers:
+		  moved:
+		    image: u-24.04
+		    profile: small
+		    cloud_init: {template: base, meta_data: {purpose: test}}
+	END
+	run -0 skep apply --from chimera --host node1 /srv/chimera
+	contains "$output" 'profiles/p.yaml: nspawn_config_content: [Files] Bind=/srv is not carried over'
+	contains "$output" "images/u.yaml: source: is not carried over"
+	equal running "$(shown moved state)"
+	equal chimera "$(inside moved cat /etc/hive/from)"
+	equal masked "$(inside moved systemctl is-enabled systemd-networkd.service || true)"
+	equal 209715200 "$(property moved MemoryMax)"
+	equal test "$(shown moved labels.purpose)"
+	run -0 skep apply --from chimera --host node1 /srv/chimera
+	contains "$output" 'chimera is as declared'
+	skep destroy moved
+}
+
 @test "the controller dies in the middle: the old generation, or the new one, never between" {
 	crash_points
 	three
