@@ -188,7 +188,7 @@ $(BUILD)/helpers/%: tests/helpers/%.c $(TEST_ARCHIVES) $(BUILD)/flags
 
 # Fuzzing: what outside data is read by, each under libFuzzer. A target is a file of tests/fuzz and the most bytes of an input.
 FUZZ_TARGETS := names:200 config:4096 agent_json:4096 settings:2048 request:4096 http:2048 tree:1024 commit:2048 lock:8192 tag:4096 \
-	conf:2048 log:2048 spec:4096 exec_message:4096 closure:2048
+	conf:2048 log:2048 spec:4096 exec_message:4096 closure:2048 declared:4096
 FUZZ_ARCHIVES_log = $(BUILD)/libskep.a
 FUZZ_ARCHIVES_exec_message = $(BUILD)/libskep-exec.a
 FUZZ_CC ?= clang
@@ -199,7 +199,7 @@ $(BUILD)/libskep-exec.a: $(filter-out %/main.o,$(call objects,skep-exec))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-FUZZ_LAYERS = $(call archives,web host nix git wire model base)
+FUZZ_LAYERS = $(call archives,web host nix git declare wire model base)
 define fuzzer_rule
 $(BUILD)/fuzzer/$(1): tests/fuzz/$(1).c $$(FUZZ_ARCHIVES_$(1)) $(FUZZ_LAYERS) $(BUILD)/flags
 	@mkdir -p $$(@D)
