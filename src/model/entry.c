@@ -64,14 +64,17 @@ void entry_release(struct entry *r)
 static const char *trailers_of(const char *message)
 {
 	size_t size = strlen(message);
-	const char *start = message;
+	const char *newline;
 
 	while (size > 0 && message[size - 1] == '\n')
 		size--;
-	for (size_t i = 0; i + 1 < size; i++)
-		if (message[i] == '\n' && message[i + 1] == '\n')
-			start = message + i + 2;
-	return start;
+	/* from the end: free text can be long, trailers are a few lines */
+	while ((newline = memrchr(message, '\n', size)) && newline > message) {
+		if (newline[-1] == '\n')
+			return newline + 1;
+		size = (size_t)(newline - message);
+	}
+	return message;
 }
 
 char *entry_get(const char *message, const char *key, unsigned nth)
