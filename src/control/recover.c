@@ -15,7 +15,7 @@
 #include "control/request.h"
 #include "control/takeover.h"
 #include "git/refs.h"
-#include "git/tag.h"
+#include "git/tagbook.h"
 #include "git/tagfile.h"
 
 #include <dirent.h>
@@ -23,15 +23,27 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define TAGBOOK_FILE "audit/tags"
+#define MAIN "refs/heads/main"
 
 struct scan {
 	struct hive *hive;
 	const char *agent; /* "": the tags are in meta and say whose they are */
-	struct repo *repo;
-	int64_t deployed; /* highest deployed/N */
+	const char *dir;
+	struct repo *repo;       /* opened when it is needed: mostly the book knows */
+	struct tagbook *book;    /* NULL: none */
+	char main[OID_HEX_SIZE]; /* where refs/heads/main is; "": nowhere */
+	int64_t deployed;        /* highest deployed/N */
 	char deployed_commit[OID_HEX_SIZE];
 	struct error *err;
 };
+
+static void scan_release(struct scan *scan)
+{
+	repo_free(scan->repo);
+}
 
 /* The newest record tag of all is where the chain goes on. */
 static void take_chain(struct hive *hive, const char *message, const char *oid)
@@ -63,11 +75,29 @@ static void take_agent(struct proposal *p, const char *message)
 		snprintf(p->agent, sizeof(p->agent), "%s", agent);
 }
 
+static int open_repo(struct scan *s)
+{
+	return s->repo ? 0 : repo_open(s->dir, &s->repo, s->err);
+}
+
+static int read_tag(struct scan *s, const char *oid, struct tag *ret)
+{
+	int r;
+
+	if (s->book && tagbook_get(s->book, oid, ret) == 1)
+		return 0;
+	r = open_repo(s);
+	if (r < 0)
+		return r;
+	return s->book ? tagbook_read(s->book, s->repo, oid, ret, s->err)
+		       : tag_read(s->repo, oid, ret, s->err);
+}
+
 static int take_tag(struct scan *s, enum proposal_state state, int64_t id, const char *oid)
 {
 	struct proposal *p;
 	struct tag tag;
-	int r = tag_read(s->repo, oid, &tag, s->err);
+	int r = read_tag(s, oid, &tag);
 
 	if (r < 0)
 		return r;
@@ -95,6 +125,8 @@ static int on_tag(const char *name, const char *oid, void *data)
 	int64_t id;
 	int r;
 
+	if (strcmp(name, MAIN) == 0)
+		memcpy(s->main, oid, OID_HEX_SIZE);
 	if (proposal_parse_ref(name, &state, &id) < 0)
 		return 0; /* not one of ours; nobody else writes here, but nothing depends on it
 			   */
@@ -113,14 +145,13 @@ static int on_tag(const char *name, const char *oid, void *data)
 static int roll_forward(struct scan *s, struct error *err)
 {
 	struct agent *agent = hive_find(s->hive, s->agent);
-	char main[OID_HEX_SIZE] = "";
-	int r = refs_read(s->repo, "refs/heads/main", main, err);
+	int r;
 
-	if (r < 0 && r != -ENOENT)
-		return r;
-	if (s->deployed >= 0 && strcmp(main, s->deployed_commit) != 0) {
-		r = refs_move(s->repo, "refs/heads/main", s->deployed_commit,
-			      main[0] ? main : NULL, err);
+	if (s->deployed >= 0 && strcmp(s->main, s->deployed_commit) != 0) {
+		r = open_repo(s);
+		if (r == 0)
+			r = refs_move(s->repo, MAIN, s->deployed_commit,
+				      s->main[0] ? s->main : NULL, err);
 		if (r < 0)
 			return r;
 	}
@@ -131,22 +162,34 @@ static int roll_forward(struct scan *s, struct error *err)
 	return 0;
 }
 
-int recover_scan(struct hive *hive, const char *name, struct error *err)
+static int scan_agent(struct hive *hive, const char *name, struct tagbook *book,
+		      struct error *err)
 {
 	_cleanup_free_ char *dir = hive_applied_dir(hive, name);
-	_cleanup_(repo_freep) struct repo *repo = NULL;
-	struct scan scan = {.hive = hive, .agent = name, .deployed = -1, .err = err};
+	_cleanup_(scan_release) struct scan scan = {
+		.hive = hive,
+		.agent = name,
+		.dir = dir,
+		.book = book,
+		.deployed = -1,
+		.err = err,
+	};
 	int r, removed = 0;
 
-	if ((r = repo_recover(dir, &removed, err)) < 0 || (r = repo_open(dir, &repo, err)) < 0)
+	if ((r = repo_recover(dir, &removed, err)) < 0 ||
+	    (r = repo_check(dir, geteuid(), err)) < 0)
 		return r;
 	hive->recovered += removed;
-	scan.repo = repo;
-	r = refs_scan(dir, "refs/tags/", on_tag, &scan, err);
+	r = refs_scan(dir, "refs/", on_tag, &scan, err);
 	return r < 0 ? r : roll_forward(&scan, err);
 }
 
-static int scan_agents(struct hive *hive, struct error *err)
+int recover_scan(struct hive *hive, const char *name, struct error *err)
+{
+	return scan_agent(hive, name, NULL, err);
+}
+
+static int scan_agents(struct hive *hive, struct tagbook *book, struct error *err)
 {
 	_cleanup_free_ char *path = str_format("%s/applied", hive->config->state_dir);
 	_cleanup_closedir_ DIR *dir = opendir(path);
@@ -163,7 +206,7 @@ static int scan_agents(struct hive *hive, struct error *err)
 		git = str_format("%s/%s/.git", path, entry->d_name);
 		if (access(git, F_OK) < 0)
 			continue; /* a spawn that got no further than the directory */
-		r = recover_scan(hive, entry->d_name, err);
+		r = scan_agent(hive, entry->d_name, book, err);
 		if (r < 0)
 			return error_prefix(err, "applied/%s", entry->d_name);
 	}
@@ -194,17 +237,15 @@ static int on_purged(const char *name, const char *oid, void *data)
 
 /* What meta holds itself: the tags of proposals about the hive, and those of agents that were
  * purged. */
-static int scan_meta(struct hive *hive, const char *prefix, refs_fn fn, struct error *err)
+static int scan_meta(struct hive *hive, const char *prefix, refs_fn fn, struct tagbook *book,
+		     struct error *err)
 {
 	_cleanup_free_ char *dir = hive_meta_dir(hive);
-	_cleanup_(repo_freep) struct repo *repo = NULL;
-	struct scan scan = {.hive = hive, .agent = "", .err = err};
-	int r = repo_open(dir, &repo, err);
+	_cleanup_(scan_release) struct scan scan = {
+		.hive = hive, .agent = "", .dir = dir, .book = book, .err = err};
+	int r = open_repo(&scan);
 
-	if (r < 0)
-		return r;
-	scan.repo = repo;
-	return refs_scan(dir, prefix, fn, &scan, err);
+	return r < 0 ? r : refs_scan(dir, prefix, fn, &scan, err);
 }
 
 /* A crash between a new proposal and its predecessor's superseded/N: one stays open, the
@@ -233,14 +274,16 @@ static int close_superseded(struct hive *hive, struct error *err)
 
 int recover_load(struct hive *hive, struct error *err)
 {
+	_cleanup_free_ char *path = str_format("%s/" TAGBOOK_FILE, hive->config->state_dir);
+	_cleanup_(tagbook_closep) struct tagbook *book = tagbook_open(path);
 	int r;
 
 	if ((r = meta_load(hive, err)) < 0 || (r = takeover_repair(hive, err)) < 0 ||
 	    (r = candidate_sweep(hive, err)) < 0 ||
-	    (r = scan_meta(hive, "refs/skep/purged/", on_purged, err)) < 0 ||
-	    (r = scan_meta(hive, "refs/tags/", on_tag, err)) < 0 ||
+	    (r = scan_meta(hive, "refs/skep/purged/", on_purged, book, err)) < 0 ||
+	    (r = scan_meta(hive, "refs/tags/", on_tag, book, err)) < 0 ||
 	    (r = rename_repair(hive, err)) < 0 || (r = generation_load(hive, err)) < 0 ||
-	    (r = scan_agents(hive, err)) < 0 ||
+	    (r = scan_agents(hive, book, err)) < 0 ||
 	    (r = meta_commit(hive, "take over what was deployed before the last stop", err)) <
 		    0 ||
 	    (r = close_superseded(hive, err)) < 0)

@@ -130,12 +130,10 @@ int repo_create(const char *dir, struct error *err)
 	return 0;
 }
 
-int repo_open_as(const char *dir, uid_t owner, struct repo **ret, struct error *err)
+int repo_check(const char *dir, uid_t owner, struct error *err)
 {
 	_cleanup_free_ char *path = str_format("%s/.git", dir);
-	_cleanup_(git_repository_freep) git_repository *git = NULL;
 	struct stat st;
-	int r;
 
 	if (lstat(path, &st) < 0)
 		return error_set_errno(err, errno, "no repository '%s'", path);
@@ -148,6 +146,17 @@ int repo_open_as(const char *dir, uid_t owner, struct repo **ret, struct error *
 		return error_set(err, EPERM,
 				 "repository '%s' can be written by others (mode %04o)", path,
 				 (unsigned)st.st_mode & 07777);
+	return 0;
+}
+
+int repo_open_as(const char *dir, uid_t owner, struct repo **ret, struct error *err)
+{
+	_cleanup_free_ char *path = str_format("%s/.git", dir);
+	_cleanup_(git_repository_freep) git_repository *git = NULL;
+	int r = repo_check(dir, owner, err);
+
+	if (r < 0)
+		return r;
 	r = git_repository_open_bare(&git, path);
 	if (r < 0)
 		return git_fail(r, err, "cannot open repository '%s'", path);

@@ -45,6 +45,9 @@ int repo_open(const char *dir, struct repo **ret, struct error *err);
 
 /* The same for a repository that belongs to another uid, to be read only. */
 int repo_open_as(const char *dir, uid_t owner, struct repo **ret, struct error *err);
+
+/* Whether it is there, owner's, and nobody else's to write: what opening it checks first. */
+int repo_check(const char *dir, uid_t owner, struct error *err);
 void repo_free(struct repo *repo);
 static inline void repo_freep(struct repo **repo)
 {

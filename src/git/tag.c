@@ -126,7 +126,7 @@ int tag_parse(const char *data, size_t size, struct tag *ret, struct error *err)
 	return 0;
 }
 
-int tag_read(struct repo *repo, const char *oid, struct tag *ret, struct error *err)
+int tag_read_raw(struct repo *repo, const char *oid, struct buf *ret, struct error *err)
 {
 	_cleanup_(git_odb_freep) git_odb *odb = NULL;
 	_cleanup_(git_odb_object_freep) git_odb_object *object = NULL;
@@ -145,7 +145,18 @@ int tag_read(struct repo *repo, const char *oid, struct tag *ret, struct error *
 	if (git_odb_object_type(object) != GIT_OBJECT_TAG)
 		return error_set(err, EINVAL, "object %s is a %s, not a tag", oid,
 				 git_object_type2string(git_odb_object_type(object)));
-	r = tag_parse(git_odb_object_data(object), git_odb_object_size(object), ret, err);
+	buf_add(ret, git_odb_object_data(object), git_odb_object_size(object));
+	return 0;
+}
+
+int tag_read(struct repo *repo, const char *oid, struct tag *ret, struct error *err)
+{
+	_cleanup_buf_ struct buf raw = {};
+	int r = tag_read_raw(repo, oid, &raw, err);
+
+	if (r < 0)
+		return r;
+	r = tag_parse(buf_str(&raw), raw.size, ret, err);
 	return r < 0 ? error_prefix(err, "object %s", oid) : 0;
 }
 

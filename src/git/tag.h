@@ -32,5 +32,8 @@ struct tag {
 int tag_read(struct repo *repo, const char *oid, struct tag *ret, struct error *err);
 void tag_release(struct tag *tag);
 
+/* Its bytes alone, added to ret. */
+int tag_read_raw(struct repo *repo, const char *oid, struct buf *ret, struct error *err);
+
 /* The same from a tag object's bytes (NUL-terminated, as libgit2 and struct buf keep them). */
 int tag_parse(const char *data, size_t size, struct tag *ret, struct error *err);
