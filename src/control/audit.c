@@ -228,6 +228,8 @@ static void add_tag(const struct chain_entry *e, json_t *list)
 int audit_list(struct hive *hive, int64_t limit, int64_t before, json_t **ret,
 	       struct error *err)
 {
+	_cleanup_free_ char *path = hive_tagbook_path(hive);
+	_cleanup_(tagbook_closep) struct tagbook *book = tagbook_open(path);
 	_cleanup_(chain_release) struct chain chain = {};
 	_cleanup_buf_ struct buf text = {};
 	_cleanup_free_ json_t **sorted = NULL;
@@ -238,7 +240,7 @@ int audit_list(struct hive *hive, int64_t limit, int64_t before, json_t **ret,
 	int r = fd;
 
 	if (r < 0 || (r = read_end(fd, LIST_MAX_BYTES, &text, &size, err)) < 0 ||
-	    (r = chain_read(hive, &chain, err)) < 0) {
+	    (r = chain_read(hive, book, &chain, err)) < 0) {
 		json_decref(all);
 		return r;
 	}
@@ -398,7 +400,7 @@ int audit_verify(struct hive *hive, json_t **ret, struct error *err)
 		return error_set(err, ENOMEM, "cannot read the audit log");
 	}
 	problems = json_array();
-	if (chain_read(hive, &chain, &unreadable) < 0)
+	if (chain_read(hive, NULL, &chain, &unreadable) < 0)
 		problem(problems, "the tags cannot be read: %s", error_text(&unreadable));
 	else
 		verify_chain(hive, &chain, problems);

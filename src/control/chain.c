@@ -14,6 +14,7 @@
 
 struct scan {
 	struct chain *chain;
+	struct tagbook *book; /* NULL: none */
 	struct repo *repo;
 	const char *agent; /* NULL: in meta, where each tag says whose it is */
 	struct error *err;
@@ -41,14 +42,28 @@ static void add(struct chain *chain, const char *agent, const char *ref, const c
 	chain->entries[chain->count++] = entry;
 }
 
+static int read_tag(const struct scan *s, const char *oid, struct tag *ret)
+{
+	if (!s->book)
+		return tag_read(s->repo, oid, ret, s->err);
+	return tagbook_get(s->book, oid, ret) == 1
+		       ? 0
+		       : tagbook_read(s->book, s->repo, oid, ret, s->err);
+}
+
 static int on_ref(const char *name, const char *oid, void *data)
 {
 	struct scan *s = data;
+	enum proposal_state state;
 	struct tag tag;
-	int r = tag_read(s->repo, oid, &tag, s->err);
+	int64_t id;
+	int r;
 
+	if (proposal_parse_ref(name, &state, &id) == 0 && state == PROPOSAL_BUILDING)
+		return 0; /* a plain reference */
+	r = read_tag(s, oid, &tag);
 	if (r == -EINVAL)
-		return 0; /* building/N is a plain reference */
+		return 0;
 	if (r < 0)
 		return r;
 	add(s->chain, s->agent, name, oid, &tag);
@@ -56,10 +71,11 @@ static int on_ref(const char *name, const char *oid, void *data)
 	return 0;
 }
 
-static int read_repo(const char *dir, const char *agent, struct chain *chain, struct error *err)
+static int read_repo(const char *dir, const char *agent, struct tagbook *book,
+		     struct chain *chain, struct error *err)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
-	struct scan scan = {.chain = chain, .agent = agent, .err = err};
+	struct scan scan = {.chain = chain, .book = book, .agent = agent, .err = err};
 	int r = repo_open(dir, &repo, err);
 
 	if (r < 0)
@@ -85,11 +101,12 @@ static int on_purged(const char *name, const char *oid, void *data)
 	return tagfile_each(s->repo, name, on_kept_tag, s, s->err);
 }
 
-static int read_requests(struct hive *hive, struct chain *chain, struct error *err)
+static int read_requests(struct hive *hive, struct tagbook *book, struct chain *chain,
+			 struct error *err)
 {
 	_cleanup_free_ char *dir = hive_meta_dir(hive);
 
-	return read_repo(dir, NULL, chain, err);
+	return read_repo(dir, NULL, book, chain, err);
 }
 
 static int read_purged(struct hive *hive, struct chain *chain, struct error *err)
@@ -105,7 +122,8 @@ static int read_purged(struct hive *hive, struct chain *chain, struct error *err
 	return refs_scan(dir, "refs/skep/purged/", on_purged, &scan, err);
 }
 
-static int read_applied(struct hive *hive, struct chain *chain, struct error *err)
+static int read_applied(struct hive *hive, struct tagbook *book, struct chain *chain,
+			struct error *err)
 {
 	_cleanup_free_ char *path = str_format("%s/applied", hive->config->state_dir);
 	_cleanup_closedir_ DIR *dir = opendir(path);
@@ -123,7 +141,7 @@ static int read_applied(struct hive *hive, struct chain *chain, struct error *er
 		git = str_format("%s/.git", applied);
 		if (access(git, F_OK) < 0)
 			continue;
-		r = read_repo(applied, entry->d_name, chain, err);
+		r = read_repo(applied, entry->d_name, book, chain, err);
 		if (r < 0)
 			return r;
 	}
@@ -153,13 +171,13 @@ static void drop_copies(struct chain *chain)
 	chain->count = n;
 }
 
-int chain_read(struct hive *hive, struct chain *ret, struct error *err)
+int chain_read(struct hive *hive, struct tagbook *book, struct chain *ret, struct error *err)
 {
 	struct chain chain = {};
-	int r = read_applied(hive, &chain, err);
+	int r = read_applied(hive, book, &chain, err);
 
 	if (r == 0)
-		r = read_requests(hive, &chain, err);
+		r = read_requests(hive, book, &chain, err);
 	if (r == 0)
 		r = read_purged(hive, &chain, err);
 	if (r < 0) {

@@ -1,7 +1,8 @@
-/* Every record tag of the hive in the order of its chain, read afresh from the repositories. */
+/* Every record tag of the hive in the order of its chain. */
 #pragma once
 
 #include "control/hive.h"
+#include "git/tagbook.h"
 
 struct chain_entry {
 	int64_t seq, id, wall_s;
@@ -17,7 +18,10 @@ struct chain {
 	size_t count;
 };
 
-/* Reads applied repositories, meta, and the tags that purges left there. The caller calls
- * chain_release(). */
-int chain_read(struct hive *hive, struct chain *ret, struct error *err);
+/*
+ * Reads applied repositories, meta, and the tags that purges left there. book: what it knows is
+ * not read again; NULL: every tag is read from its repository. The caller calls
+ * chain_release().
+ */
+int chain_read(struct hive *hive, struct tagbook *book, struct chain *ret, struct error *err);
 void chain_release(struct chain *chain);

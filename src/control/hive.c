@@ -379,6 +379,11 @@ char *hive_meta_dir(const struct hive *hive)
 	return str_format("%s/meta", hive->config->state_dir);
 }
 
+char *hive_tagbook_path(const struct hive *hive)
+{
+	return str_format("%s/audit/tags", hive->config->state_dir);
+}
+
 char *hive_log_path(const struct hive *hive, int64_t id)
 {
 	return str_format("%s/logs/%" PRId64 ".log", hive->config->state_dir, id);

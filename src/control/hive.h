@@ -215,6 +215,7 @@ uid_t hive_manager_uid(void);
 /* Paths below the state directory, new strings. */
 char *hive_applied_dir(const struct hive *hive, const char *agent);
 char *hive_meta_dir(const struct hive *hive);
+char *hive_tagbook_path(const struct hive *hive);
 char *hive_log_path(const struct hive *hive, int64_t id);
 
 /* The directory of the repository that holds a proposal's tags and commit: applied/<agent> or

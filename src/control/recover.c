@@ -25,7 +25,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TAGBOOK_FILE "audit/tags"
 #define MAIN "refs/heads/main"
 
 struct scan {
@@ -274,7 +273,7 @@ static int close_superseded(struct hive *hive, struct error *err)
 
 int recover_load(struct hive *hive, struct error *err)
 {
-	_cleanup_free_ char *path = str_format("%s/" TAGBOOK_FILE, hive->config->state_dir);
+	_cleanup_free_ char *path = hive_tagbook_path(hive);
 	_cleanup_(tagbook_closep) struct tagbook *book = tagbook_open(path);
 	int r;
 
