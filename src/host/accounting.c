@@ -151,17 +151,13 @@ int64_t accounting_number(const char *dir, const char *file, const char *key)
 	return strtoll(p, NULL, 10);
 }
 
-static bool holds_memory(const char *dir, int version, int64_t limit)
+static int64_t memory_limit(const char *dir, int version)
 {
-	int64_t page = sysconf(_SC_PAGESIZE);
-	int64_t now =
-		accounting_number(dir, version == 1 ? "memory.limit_in_bytes" : "memory.max",
-				  NULL);
-
-	return now >= 0 && now / page == limit / page;
+	return accounting_number(dir, version == 1 ? "memory.limit_in_bytes" : "memory.max",
+				 NULL);
 }
 
-static bool holds_cpu(const char *dir, int version, int64_t percent)
+static int64_t cpu_limit(const char *dir, int version)
 {
 	int64_t quota, period;
 
@@ -172,28 +168,56 @@ static bool holds_cpu(const char *dir, int version, int64_t percent)
 		quota = accounting_number(dir, "cpu.max", NULL);
 		period = accounting_number(dir, "cpu.max", " ");
 	}
-	return quota > 0 && period > 0 && quota * 100 / period == percent;
+	return quota > 0 && period > 0 ? quota * 100 / period : -1;
+}
+
+int accounting_limits(pid_t leader, struct limits *ret, unsigned *ret_known, struct error *err)
+{
+	struct limits now = {-1, -1, -1};
+	unsigned known = 0;
+	char dir[ACCOUNTING_DIR];
+	int version = accounting_group(leader, "memory", dir, err);
+
+	if (version > 0) {
+		known |= CGROUP_MEMORY;
+		now.memory_max_bytes = memory_limit(dir, version);
+	}
+	if (version >= 0)
+		version = accounting_group(leader, "cpu", dir, err);
+	if (version > 0) {
+		known |= CGROUP_CPU;
+		now.cpu_quota_percent = cpu_limit(dir, version);
+	}
+	if (version >= 0)
+		version = accounting_group(leader, "pids", dir, err);
+	if (version > 0) {
+		known |= CGROUP_TASKS;
+		now.tasks_max = accounting_number(dir, "pids.max", NULL);
+	}
+	if (version < 0)
+		return version;
+	*ret = now;
+	*ret_known = known;
+	return 0;
 }
 
 int accounting_enforced(pid_t leader, const struct limits *limits, unsigned *ret,
 			struct error *err)
 {
+	int64_t page = sysconf(_SC_PAGESIZE);
+	struct limits now;
 	unsigned mask = 0;
-	char dir[ACCOUNTING_DIR];
-	int version = accounting_group(leader, "memory", dir, err);
+	int r = accounting_limits(leader, &now, &mask, err);
 
-	if (version > 0 && holds_memory(dir, version, limits->memory_max_bytes))
-		mask |= CGROUP_MEMORY;
-	if (version >= 0)
-		version = accounting_group(leader, "cpu", dir, err);
-	if (version > 0 && holds_cpu(dir, version, limits->cpu_quota_percent))
-		mask |= CGROUP_CPU;
-	if (version >= 0)
-		version = accounting_group(leader, "pids", dir, err);
-	if (version > 0 && accounting_number(dir, "pids.max", NULL) == limits->tasks_max)
-		mask |= CGROUP_TASKS;
-	if (version < 0)
-		return version;
+	if (r < 0)
+		return r;
+	if (now.memory_max_bytes < 0 ||
+	    now.memory_max_bytes / page != limits->memory_max_bytes / page)
+		mask &= ~CGROUP_MEMORY;
+	if (now.cpu_quota_percent != limits->cpu_quota_percent)
+		mask &= ~CGROUP_CPU;
+	if (now.tasks_max != limits->tasks_max)
+		mask &= ~CGROUP_TASKS;
 	*ret = mask;
 	return 0;
 }

@@ -22,6 +22,12 @@ int accounting_group(pid_t leader, const char *controller, char out[ACCOUNTING_D
 int64_t accounting_number(const char *dir, const char *file, const char *key);
 
 /*
+ * What the container's own control groups hold it to; -1 where that is nothing. A mask of
+ * CGROUP_* says which of them it has.
+ */
+int accounting_limits(pid_t leader, struct limits *ret, unsigned *ret_known, struct error *err);
+
+/*
  * A mask of CGROUP_* for those limits that the container's control group really carries (read
  * back, memory rounded to pages).
  */

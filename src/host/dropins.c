@@ -56,6 +56,21 @@ void dropin_render(const char *unit, const struct limits *limits, struct buf *ou
 		render_foreign(out);
 }
 
+int dropin_check(const char *root, const char *unit, const struct limits *limits,
+		 struct error *err)
+{
+	_cleanup_free_ char *path = str_format("%s/%s.d/" FILE_NAME, root, unit);
+	_cleanup_buf_ struct buf wanted = {}, present = {};
+	int r = file_read(AT_FDCWD, path, FILE_MAX_BYTES, &present, err);
+
+	if (r == -E2BIG)
+		return 1;
+	if (r < 0)
+		return r;
+	dropin_render(unit, limits, &wanted);
+	return strcmp(buf_str(&present), buf_str(&wanted)) != 0;
+}
+
 int dropin_write(const char *root, const char *unit, const struct limits *limits,
 		 bool *ret_changed, struct error *err)
 {

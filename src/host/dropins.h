@@ -17,6 +17,10 @@ void dropin_render(const char *unit, const struct limits *limits, struct buf *ou
 int dropin_write(const char *root, const char *unit, const struct limits *limits,
 		 bool *ret_changed, struct error *err);
 
+/* 0: that file says just this; 1: it says something else; -ENOENT: there is none. */
+int dropin_check(const char *root, const char *unit, const struct limits *limits,
+		 struct error *err);
+
 /*
  * Removes <root>/<unit>.d; of a foreign template's unit only our file in it, and the directory
  * when it is empty then. One that does not exist is success, with *ret_changed false.

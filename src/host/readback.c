@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "host/mountinfo.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,85 +22,20 @@
 
 #define MOUNTINFO_MAX (4u << 20)
 
-struct mount_line {
-	const char *device, *root, *point;
-};
-
-/* "ID PARENT MAJ:MIN ROOT POINT ..."; changes line. */
-static bool split(char *line, struct mount_line *ret)
-{
-	char *fields[5] = {}, *save = NULL;
-
-	for (int i = 0; i < 5; i++, line = NULL)
-		fields[i] = strtok_r(line, " ", &save);
-	*ret = (struct mount_line){fields[2], fields[3], fields[4]};
-	return fields[4] != NULL;
-}
-
-/* Paths are written with space, tab, newline and backslash in octal. */
-static char *escaped(const char *path)
-{
-	struct buf out = {};
-
-	for (; *path; path++) {
-		if (strchr(" \t\n\\", *path))
-			buf_addf(&out, "\\%03o", (unsigned)(unsigned char)*path);
-		else
-			buf_add_char(&out, *path);
-	}
-	return buf_take(&out);
-}
-
-static size_t below(const char *path, const char *point)
-{
-	size_t size = strcmp(point, "/") == 0 ? 0 : strlen(point);
-
-	return strncmp(path, point, size) == 0 && (path[size] == '/' || !path[size]) ? size + 1
-										     : 0;
-}
-
-/* The device and the directory of it that path is: by the last of the longest mount points. */
-static int locate(const char *own, const char *path, char **ret_device, char **ret_dir)
-{
-	_cleanup_free_ char *copy = str_dup(own), *wanted = escaped(path);
-	char *save = NULL, *device = NULL, *dir = NULL;
-	size_t longest = 0;
-
-	for (char *line = strtok_r(copy, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		struct mount_line m;
-		size_t size = split(line, &m) ? below(wanted, m.point) : 0;
-
-		if (size == 0 || size < longest)
-			continue;
-		longest = size;
-		free(device);
-		free(dir);
-		device = str_dup(m.device);
-		dir = str_format("%s%s", strcmp(m.root, "/") == 0 ? "" : m.root,
-				 wanted + size - 1);
-	}
-	if (!device)
-		return -ENOENT;
-	*ret_device = device;
-	*ret_dir = dir;
-	return 0;
-}
-
 int readback_parse(const char *own, const char *roots, const char *leaders,
 		   char ret[SYSTEM_SIZE])
 {
 	_cleanup_free_ char *copy = str_dup(leaders), *device = NULL, *dir = NULL;
 	char *save = NULL;
 
-	if (locate(own, roots, &device, &dir) < 0)
+	if (mount_locate(own, roots, &device, &dir) < 0)
 		return -ESTALE;
 	for (char *line = strtok_r(copy, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save)) {
 		struct mount_line m;
 		size_t size = strlen(dir);
 
-		if (!split(line, &m) || strcmp(m.point, "/") != 0 ||
+		if (!mount_line_split(line, &m) || strcmp(m.point, "/") != 0 ||
 		    strcmp(m.device, device) != 0 || strncmp(m.root, dir, size) != 0 ||
 		    m.root[size] != '/' || !system_from_name(m.root + size + 1, ret))
 			continue;

@@ -22,7 +22,8 @@ struct container_state {
 	pid_t nspawn_pid; /* 0 when there is none */
 	pid_t leader;     /* the container's PID 1, seen from here; 0 when there is none */
 	int64_t since_boot_ms;
-	char exit[64]; /* how it ended, "" when unknown or running */
+	char exit[64];     /* how it ended, "" when unknown or running */
+	unsigned restarts; /* by whoever keeps it, since it was asked to start */
 };
 
 /* All functions block; they run in a process of their own. */

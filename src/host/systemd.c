@@ -80,7 +80,8 @@ static int describe(const struct unit_state *unit, struct container_state *ret,
 {
 	struct container_state s = {.state = systemd_run_state(unit->active),
 				    .nspawn_pid = unit->main_pid,
-				    .since_boot_ms = since_boot(unit->active_enter_us)};
+				    .since_boot_ms = since_boot(unit->active_enter_us),
+				    .restarts = unit->restarts};
 	int r = s.nspawn_pid ? leader_find(s.nspawn_pid, &s.leader, err) : 0;
 
 	if (r < 0)

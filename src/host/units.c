@@ -26,7 +26,7 @@ static int load(sd_bus *bus, const char *unit, char **ret_path, struct error *er
 
 static int read_numbers(sd_bus *bus, const char *path, struct unit_state *s, struct error *err)
 {
-	uint64_t pid = 0, code = 0, status = 0;
+	uint64_t pid = 0, code = 0, status = 0, restarts = 0;
 	int r = bus_get_number(bus, path, SYSTEMD_SERVICE, "MainPID", 'u', &pid, err);
 
 	if (r >= 0)
@@ -35,11 +35,15 @@ static int read_numbers(sd_bus *bus, const char *path, struct unit_state *s, str
 		r = bus_get_number(bus, path, SYSTEMD_SERVICE, "ExecMainStatus", 'i', &status,
 				   err);
 	if (r >= 0)
+		r = bus_get_number(bus, path, SYSTEMD_SERVICE, "NRestarts", 'u', &restarts,
+				   err);
+	if (r >= 0)
 		r = bus_get_number(bus, path, SYSTEMD_UNIT, "ActiveEnterTimestampMonotonic",
 				   't', &s->active_enter_us, err);
 	s->main_pid = (pid_t)pid;
 	s->exit_code = (int)code;
 	s->exit_status = (int)status;
+	s->restarts = (unsigned)restarts;
 	return r;
 }
 

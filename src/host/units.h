@@ -12,6 +12,7 @@ struct unit_state {
 	pid_t main_pid;
 	int exit_code, exit_status; /* as in waitid(2): CLD_EXITED and a status, or a signal */
 	uint64_t active_enter_us;   /* CLOCK_MONOTONIC; 0: never */
+	unsigned restarts;          /* by systemd itself, since it was started */
 	bool needs_reload;
 };
 

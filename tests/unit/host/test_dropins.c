@@ -4,6 +4,8 @@
 #include "base/cleanup.h"
 #include "host/dropins.h"
 
+#include <errno.h>
+
 #define UNIT "skep-agent@alice.service"
 
 static void test_render(void **state)
@@ -78,6 +80,27 @@ static void test_write_tells_change(void **state)
 	buf_release(&b);
 }
 
+static void test_check(void **state)
+{
+	struct limits limits = {1LL << 30, 50, 100};
+	struct error err = {};
+	char path[256];
+	bool changed;
+	FILE *f;
+
+	assert_int_equal(dropin_check(*state, UNIT, &limits, &err), -ENOENT);
+	assert_int_equal(dropin_write(*state, UNIT, &limits, &changed, &err), 0);
+	assert_int_equal(dropin_check(*state, UNIT, &limits, &err), 0);
+	limits.tasks_max = 101;
+	assert_int_equal(dropin_check(*state, UNIT, &limits, &err), 1);
+	limits.tasks_max = 100;
+	f = fopen(unit_path(path, state, UNIT ".d/50-limits.conf"), "a");
+	for (int i = 0; i < 10000; i++)
+		fputc('#', f);
+	(void)fclose(f);
+	assert_int_equal(dropin_check(*state, UNIT, &limits, &err), 1);
+}
+
 static void test_remove(void **state)
 {
 	struct limits limits = {1LL << 30, 50, 100};
@@ -103,6 +126,7 @@ int main(void)
 						unit_dir_teardown),
 		cmocka_unit_test(test_render),
 		unit_dir_test(test_write_tells_change),
+		unit_dir_test(test_check),
 		unit_dir_test(test_remove),
 	};
 
