@@ -19,6 +19,7 @@ enum container_run_state {
 
 struct container_state {
 	enum container_run_state state;
+	bool ending;      /* it runs, but was told to stop */
 	pid_t nspawn_pid; /* 0 when there is none */
 	pid_t leader;     /* the container's PID 1, seen from here; 0 when there is none */
 	int64_t since_boot_ms;

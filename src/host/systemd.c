@@ -79,6 +79,7 @@ static int describe(const struct unit_state *unit, struct container_state *ret,
 		    struct error *err)
 {
 	struct container_state s = {.state = systemd_run_state(unit->active),
+				    .ending = strcmp(unit->active, "deactivating") == 0,
 				    .nspawn_pid = unit->main_pid,
 				    .since_boot_ms = since_boot(unit->active_enter_us),
 				    .restarts = unit->restarts};

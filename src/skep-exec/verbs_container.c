@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "host/boot_state.h"
 #include "host/cgroup.h"
+#include "host/differ.h"
 #include "host/driver.h"
 #include "host/freeze.h"
 #include "host/lock.h"
@@ -18,10 +19,13 @@
 #include "skep-exec/table.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #define READY_MS 90000
 #define STOP_S 30
+#define LOOKS_MAX 3
 #define SECOND 1000
 #define EXIT_REBOOT "exited with status 133" /* man systemd-nspawn: a reboot inside */
 
@@ -335,11 +339,39 @@ int verb_limits(struct verb_request *request, json_t *answer, struct error *err)
 	return 0;
 }
 
-/* One row of inspect, and the body of an event. */
-static int put_state(struct verb_request *request, const char *agent, json_t *row,
-		     struct error *err)
+/*
+ * Whether it is as its specification says: "differs" when it is not, "unread" with the reason
+ * when that cannot be known. whole: the specification itself as well.
+ */
+static void put_spec(struct verb_request *request, const struct container_spec *spec,
+		     const struct container_state *state, bool whole, json_t *row)
 {
+	json_t *list = json_array();
 	char hash[SPEC_HASH_SIZE];
+	struct error err = {};
+	int r = differ_container(request->place, spec, state,
+				 request->supervisor == &supervisor_systemd, list, &err);
+
+	json_put_str(row, "spec_hash", spec_hash(hash, spec));
+	if (whole)
+		json_object_set_new(row, "spec", spec_to_json(spec));
+	if (r < 0)
+		json_put_str(row, "unread", error_text(&err));
+	else if (json_array_size(list) > 0)
+		json_object_set(row, "differs", list);
+	json_decref(list);
+}
+
+static bool is_paused(const struct place *place, const char *agent)
+{
+	_cleanup_free_ char *path = str_format("%s/agents/%s/paused", place->runtime, agent);
+
+	return access(path, F_OK) == 0;
+}
+
+static int put_once(struct verb_request *request, const char *agent, bool whole, json_t *row,
+		    struct error *err)
+{
 	struct container_spec spec = {};
 	struct container_view view;
 	int r = driver_of(request->place, agent)->inspect(request, agent, &view, err);
@@ -348,12 +380,18 @@ static int put_state(struct verb_request *request, const char *agent, json_t *ro
 		return r;
 	json_put_str(row, "agent", agent);
 	json_put_str(row, "state", state_name(view.state.state));
+	if (view.state.ending)
+		json_object_set_new(row, "ending", json_true());
 	if (view.state.exit[0])
 		json_put_str(row, "exit", view.state.exit);
 	if (agent_read_spec(request->place, agent, &spec, NULL) == 0) {
-		json_put_str(row, "spec_hash", spec_hash(hash, &spec));
+		put_spec(request, &spec, &view.state, whole, row);
 		spec_release(&spec);
 	}
+	if (is_paused(request->place, agent))
+		json_object_set_new(row, "paused", json_true());
+	if (view.state.restarts > 0)
+		json_object_set_new(row, "restarts", json_integer(view.state.restarts));
 	if (view.state.leader == 0)
 		return 0;
 	json_object_set_new(row, "leader", json_integer(view.state.leader));
@@ -369,6 +407,29 @@ static int put_state(struct verb_request *request, const char *agent, json_t *ro
 	return 0;
 }
 
+static bool is_gone(json_int_t pid)
+{
+	return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+/*
+ * One row of inspect, and the body of an event. One that ended meanwhile was looked at partly
+ * before and partly after: that is true of no moment, and it is looked at again.
+ */
+static int put_state(struct verb_request *request, const char *agent, bool whole, json_t *row,
+		     struct error *err)
+{
+	json_int_t leader;
+	int r, looks = 0;
+
+	do {
+		json_object_clear(row);
+		r = put_once(request, agent, whole, row, err);
+		leader = json_integer_value(json_object_get(row, "leader"));
+	} while (r == 0 && leader > 0 && is_gone(leader) && ++looks < LOOKS_MAX);
+	return r;
+}
+
 struct listing {
 	struct verb_request *request;
 	json_t *rows;
@@ -380,7 +441,7 @@ static int add_row(const char *agent, void *data, struct error *err)
 	json_t *row = json_object();
 
 	json_array_append_new(listing->rows, row);
-	return put_state(listing->request, agent, row, err);
+	return put_state(listing->request, agent, false, row, err);
 }
 
 int verb_inspect(struct verb_request *request, json_t *answer, struct error *err)
@@ -395,7 +456,7 @@ int verb_inspect(struct verb_request *request, json_t *answer, struct error *err
 		return agent_each(request->place, add_row, &listing, err);
 	row = json_object();
 	json_array_append_new(rows, row);
-	r = put_state(request, agent, row, err);
+	r = put_state(request, agent, true, row, err);
 	if (r < 0 || !json_object_get(row, "leader") || json_object_get(row, "frozen"))
 		return r;
 	/* Only asked of one: it takes a conversation with the system inside, which may be
@@ -432,5 +493,5 @@ int verb_settle(struct verb_request *request, json_t *answer, struct error *err)
 			spec_release(&spec);
 		}
 	}
-	return r < 0 ? r : put_state(request, agent, answer, err);
+	return r < 0 ? r : put_state(request, agent, false, answer, err);
 }

@@ -1,0 +1,33 @@
+/*
+ * What a running container is, against the specification it was started from. Each difference
+ * found is added to a list as {"field","want","have"}, texts all three; what cannot be looked
+ * at is an error, never a difference.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "host/place.h"
+#include "host/spec.h"
+#include "host/supervisor.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* One entry; want and have are cleaned and cut. */
+void differ_add(json_t *list, const char *field, const char *want, const char *have);
+
+/*
+ * Its ids, its network, what is mounted in it, the limits of its control group and their
+ * drop-in, who else listens on its port, and its socket. Of a container that does not run, is
+ * about to stop, or is of another driver than nspawn, only the last. systemd: its unit is the
+ * host's, with a drop-in.
+ */
+int differ_container(const struct place *place, const struct container_spec *spec,
+		     const struct container_state *state, bool systemd, json_t *list,
+		     struct error *err);
+
+/*
+ * What nspawn was told to bind (its arguments), against where that really is in the container:
+ * from our own mountinfo and the leader's. Fields are "bind PATH". Pure.
+ */
+void differ_binds(const char *own, const char *leaders, char *const *argv, json_t *list);
