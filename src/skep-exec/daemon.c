@@ -8,6 +8,7 @@
 #include "host/lock.h"
 #include "host/message.h"
 #include "skep-exec/client.h"
+#include "skep-exec/files.h"
 #include "skep-exec/jobs.h"
 #include "skep-exec/keeper.h"
 #include "skep-exec/table.h"
@@ -33,6 +34,7 @@ struct daemon {
 	struct client *client;
 	struct jobs *jobs;
 	struct keeper *keeper;
+	struct files *files;
 	uint64_t generation; /* of the connection to skepd: each numbers its requests anew */
 	int lock_fd;
 };
@@ -59,8 +61,10 @@ static void on_answer(const json_t *answer, const int *fds, size_t n_fds, bool f
 		client_send(p->daemon->client, json_incref((json_t *)answer), fds, n_fds);
 	if (!final)
 		return;
-	if (p->agent)
+	if (p->agent) {
 		keeper_look(p->daemon->keeper, p->agent);
+		files_watch(p->daemon->files, p->agent);
+	}
 	pending_free(p);
 }
 
@@ -195,6 +199,13 @@ static void on_ended(const char *agent, const char *exit, bool clean, void *data
 	json_decref(arguments);
 }
 
+static void on_files(void *data)
+{
+	struct daemon *d = data;
+
+	client_send(d->client, json_pack("{s:s}", "event", "files"), NULL, 0);
+}
+
 /* Children of ended requests become ours (subreaper): those nobody else waits for are reaped
  * here. */
 static void on_child(int signum, void *data)
@@ -294,12 +305,15 @@ static int set_up(struct daemon *d, struct error *err)
 		r = keeper_new(d->loop, d->options, on_ended, d, &d->keeper, err);
 	if (r == 0 && d->options->standalone)
 		r = adopt(d, err);
+	if (r == 0)
+		d->files = files_new(d->loop, d->options, on_files, d);
 	return r;
 }
 
 static void tear_down(struct daemon *d)
 {
 	jobs_free(d->jobs);
+	files_free(d->files);
 	keeper_free(d->keeper);
 	client_free(d->client);
 	loop_free(d->loop);

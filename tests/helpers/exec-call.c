@@ -85,11 +85,16 @@ static int take(int fd, int *terminal)
 	struct error err = {};
 	int64_t id = 0, status = 0;
 	int fds[SOCK_MAX_FDS];
+	const char *event;
 	size_t n = 0;
 	int r = message_receive(fd, &answer, fds, &n, &err);
 
 	if (r <= 0)
 		fail("no answer", r < 0 ? r : -EPIPE);
+	/* comes after whatever is written for a container, sooner or later */
+	event = json_string_value(json_object_get(answer, "event"));
+	if (event && strcmp(event, "files") == 0)
+		return -1;
 	json_dumpf(answer, stdout, 0);
 	putchar('\n');
 	fflush(stdout);
