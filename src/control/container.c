@@ -173,6 +173,7 @@ void container_seen_all(struct hive *hive, const json_t *answer)
 		struct agent *agent = hive->agents[i];
 
 		entry = json_object_get(by_name, agent->settings.name);
+		agent->listed |= entry != NULL;
 		if (entry)
 			container_seen(hive, agent, entry);
 		else

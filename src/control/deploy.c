@@ -162,6 +162,7 @@ static void record(struct op *op)
 		outcome_later(op, &op->err, read_back);
 		return;
 	}
+	memcpy(op->agent->made, op->system, sizeof(op->agent->made));
 	/* how often the system before it went down says nothing of this one */
 	op->agent->attempts = 0;
 	crash_point("deployed");
@@ -418,8 +419,10 @@ static void on_built(struct op *op)
 		fail(op, "build_failed");
 		return;
 	}
-	if (!op->proposal)
+	if (!op->proposal) {
 		memcpy(op->old_system, op->system, sizeof(op->old_system));
+		memcpy(op->agent->made, op->system, sizeof(op->agent->made));
+	}
 	joblog_line(op->log, "built: system %s%s", system_show(shown, op->system),
 		    json_is_true(json_object_get(op->answer, "reused")) ? " was there already"
 									: "");

@@ -51,6 +51,7 @@ static const handler_fn handlers[VERB_COUNT] = {
 	[VERB_AUDIT] = handle_audit,
 	[VERB_AUDIT_VERIFY] = handle_audit_verify,
 	[VERB_DOCTOR] = handle_doctor,
+	[VERB_DRIFT] = handle_drift,
 	[VERB_WHOAMI] = handle_whoami,
 	[VERB_USAGE] = handle_usage,
 	[VERB_SET_STATUS] = handle_set_status,

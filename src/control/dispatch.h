@@ -31,6 +31,9 @@ int handle_audit_verify(struct session *session, const json_t *request, struct e
 int handle_doctor(struct session *session, const json_t *request, struct error *err);
 int handle_whoami(struct session *session, const json_t *request, struct error *err);
 
+/* What is not as it should be: handlers_drift.c */
+int handle_drift(struct session *session, const json_t *request, struct error *err);
+
 /* Watching: metering.c */
 int handle_usage(struct session *session, const json_t *request, struct error *err);
 

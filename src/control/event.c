@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "control/drift.h"
 #include "control/rows.h"
 #include "control/session.h"
 #include "wire/answer.h"
@@ -17,10 +18,11 @@
 enum event_kind {
 	KIND_AGENT_STATUS,
 	KIND_APPROVAL,
+	KIND_DRIFT,
 	KIND_COUNT,
 };
 
-static const char *const kind_names[KIND_COUNT] = {"agent_status", "approval"};
+static const char *const kind_names[KIND_COUNT] = {"agent_status", "approval", "drift"};
 
 struct line {
 	enum event_kind kind;
@@ -76,6 +78,7 @@ static void send_snapshot(struct subscriber *s)
 	json_object_set_new(line, "snapshot", json_true());
 	json_object_set_new(line, "agent_statuses", rows_agents(s->hive));
 	json_object_set_new(line, "approvals", rows_pending(s->hive));
+	json_object_set_new(line, "drift", drift_rows(s->hive, NULL));
 	session_send(s->session, line);
 }
 
@@ -175,6 +178,17 @@ void event_proposal(struct hive *hive, const struct proposal *p)
 			  json_object_get(row, "state"), "approvals", row));
 	if (agent)
 		event_agent(hive, agent);
+}
+
+void event_drift(struct hive *hive, const json_t *row, bool gone)
+{
+	json_t *event;
+
+	if (!hive->events)
+		return;
+	event = json_pack("{s:s}", "kind", gone ? "drift_resolved" : "drift");
+	json_object_update(event, (json_t *)row);
+	publish(hive, KIND_DRIFT, json_pack("{s:[o]}", "events", event));
 }
 
 static void arm_heartbeat(struct subscriber *s);

@@ -24,6 +24,9 @@ void event_removed(struct hive *hive, const char *name);
 /* A proposal is new or changed its state. */
 void event_proposal(struct hive *hive, const struct proposal *proposal);
 
+/* A difference (a row of drift) came, changed, or went. */
+void event_drift(struct hive *hive, const json_t *row, bool gone);
+
 struct subscription {
 	bool extended; /* numbered lines of every kind, not only agents' rows */
 	bool snapshot;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "control/container.h"
+#include "control/reconcile.h"
 #include "control/rows.h"
 #include "control/systems.h"
 #include "wire/answer.h"
@@ -173,6 +174,8 @@ static void put_settings(const struct session *s, const struct agent *agent, jso
 	json_object_set_new(row, "builder", json_string(builder_kind_name(set->builder)));
 	json_object_set_new(row, "network",
 			    json_string(set->private_network ? "private" : "host"));
+	json_object_set_new(row, "reconcile",
+			    json_string(reconcile_applies(agent) ? "apply" : "report"));
 	json_object_set_new(row, "desired", json_string(set->running ? "running" : "stopped"));
 	json_object_set_new(row, "limits", limits_to_json(&limits));
 	if (s->hive->limits_enforced)

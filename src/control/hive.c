@@ -45,6 +45,8 @@ static void agent_free(struct agent *agent)
 		settings_release(agent->recorded);
 	free(agent->recorded);
 	json_decref(agent->failed_units);
+	json_decref(agent->drift);
+	free(agent->healed);
 	free(agent->status_text);
 	free(agent->last_row);
 	free(agent->usage);

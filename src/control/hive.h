@@ -29,6 +29,7 @@ struct session;
 struct submission;
 struct takeover;
 struct events;
+struct reconcile;
 struct metering;
 struct tidying;
 struct generation;
@@ -69,8 +70,19 @@ struct agent {
 	char *last_row;      /* the row subscribers saw last */
 	int64_t up_since_ms; /* boot milliseconds; 0: not seen running */
 	int64_t up_since;    /* the same for people: wall seconds, fixed for a run */
+	bool listed;         /* its container was started since the machine was */
 	unsigned attempts;   /* in a row to do what is owed, for the pauses between them */
 	struct timer *owed_timer;
+
+	char made[SYSTEM_SIZE]; /* what is deployed, as built last; "": not since the start */
+	json_t *drift;          /* rows of what is not as it should be; NULL: nothing */
+	unsigned restarts;      /* that systemd made by itself, as last seen */
+	int64_t restarted_ms;   /* boot milliseconds of the last one */
+	unsigned heals;         /* in a row, for the pauses between them */
+	int64_t heal_after_ms;  /* boot milliseconds; not before */
+	char *healed;           /* the fields that were; NULL: none yet */
+	uint64_t last_ended_op; /* in the order operations of the hive ended */
+	unsigned telling;       /* changes its container is being told of, beside operations */
 
 	int listen_fd; /* its own socket; −1: none */
 	struct watch *listen_watch;
@@ -140,7 +152,7 @@ struct hive {
 	struct slots builds, starts;
 	size_t imports, import_turn; /* submissions being imported; whose turn it was last */
 	size_t diffs;                /* being made for others than operators */
-	uint64_t last_op;
+	uint64_t last_op, ended_ops;
 	struct quota requests; /* proposals about the hive itself, by whomever */
 	struct audit *audit;
 	struct login_book *logins;
@@ -153,6 +165,7 @@ struct hive {
 	struct timer *expiry;
 	struct takeover *takeover; /* of another host's hive; NULL: none is going on */
 	struct tidying *tidying;
+	struct reconcile *reconcile;
 
 	char mode[16]; /* "systemd" or "standalone", as skep-exec says */
 	json_t *limits_enforced;

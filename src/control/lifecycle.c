@@ -10,6 +10,7 @@
 #include "control/event.h"
 #include "control/meta.h"
 #include "control/owed.h"
+#include "control/reconcile.h"
 #include "control/server.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ int lifecycle_commit(struct hive *hive, struct agent *agent, struct settings *wa
 	}
 	settings_release(&before);
 	event_agent(hive, agent);
+	reconcile_soon(hive);
 	return 0;
 }
 

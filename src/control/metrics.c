@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "control/logins.h"
 #include "control/metrics_text.h"
+#include "control/reconcile.h"
 #include "control/server.h"
 
 #include <stdlib.h>
@@ -233,6 +234,25 @@ static void add_agents(const struct hive *hive, json_t *list)
 	}
 }
 
+static void add_drift(const struct hive *hive, json_t *list)
+{
+	json_t *strays = reconcile_strays(hive);
+	json_t *family =
+		metric_family(list, "skep_agent_drift", "gauge",
+			      "Differences between the record and what runs, by agent.");
+
+	for (size_t i = 0; i < hive->n_agents; i++)
+		if (!hive->agents[i]->unborn)
+			metric_sample(family, (double)json_array_size(hive->agents[i]->drift),
+				      "agent", hive->agents[i]->settings.name, NULL);
+	family = metric_family(list, "skep_drift_strays", "gauge",
+			       "Containers that nobody wants, and the record of the hive.");
+	metric_sample(family, (double)json_array_size(strays), NULL);
+	family = metric_family(list, "skep_drift_looked_timestamp_seconds", "gauge",
+			       "When all was compared last without a failure.");
+	metric_sample(family, (double)reconcile_looked_at(hive), NULL);
+}
+
 static void add_rest(const struct hive *hive, json_t *list)
 {
 	json_t *family;
@@ -260,6 +280,7 @@ json_t *metrics_read(const struct hive *hive)
 
 	metric_sample(family, 1, "version", SKEP_VERSION, "mode", hive->mode, NULL);
 	add_agents(hive, list);
+	add_drift(hive, list);
 	add_proposals(hive, list);
 	if (hive->metrics) {
 		add_moves(hive->metrics, list);

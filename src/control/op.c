@@ -7,6 +7,7 @@
 #include "control/event.h"
 #include "control/joblog.h"
 #include "control/probe.h"
+#include "control/reconcile.h"
 #include "control/owed.h"
 
 #include <errno.h>
@@ -116,6 +117,7 @@ void op_finish(struct op *op, int r)
 	bool removed = op->removes;
 
 	op_give_slot(op);
+	agent->last_ended_op = ++hive->ended_ops;
 	audit_op(hive->audit, op, r);
 	if (r < 0)
 		log_event(LOG_WARNING, error_text(&op->err), "SKEP_AGENT", agent->settings.name,
@@ -132,6 +134,7 @@ void op_finish(struct op *op, int r)
 		else
 			owed_look(agent);
 	}
+	reconcile_soon(hive);
 	hive_quiet(hive);
 }
 

@@ -3,8 +3,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/deploy.h"
+#include "control/drift.h"
 #include "control/journal.h"
 #include "control/lifecycle.h"
+#include "control/reconcile.h"
 
 #include <string.h>
 
@@ -32,6 +34,18 @@ static bool is_down(const struct agent *agent)
 	return strcmp(agent->state, "stopped") == 0 || strcmp(agent->state, "failed") == 0;
 }
 
+/* Whether what is deployed may be started without being asked for. */
+static bool may_start(const struct agent *agent)
+{
+	return reconcile_applies(agent) && !drift_is_quarantined(agent);
+}
+
+/* After the machine was started nothing runs, which is no difference but a beginning. */
+static bool may_begin(const struct agent *agent)
+{
+	return may_start(agent) || (!agent->listed && !drift_is_quarantined(agent));
+}
+
 void owed_resume(struct agent *agent)
 {
 	struct proposal *p = find_owed(agent);
@@ -42,9 +56,10 @@ void owed_resume(struct agent *agent)
 	 */
 	if (p)
 		(void)deploy_add(agent->hive, p, NULL);
-	else if (agent->settings.running)
+	else if (agent->settings.running && may_begin(agent))
 		(void)deploy_again(agent, "start", NULL, false);
-	else if (strcmp(agent->state, "stopped") != 0)
+	else if (!agent->settings.running && strcmp(agent->state, "stopped") != 0 &&
+		 reconcile_applies(agent))
 		(void)lifecycle_stop(agent->hive, agent, NULL, 0, &(struct op *){NULL}, NULL);
 }
 
@@ -63,7 +78,7 @@ static void on_due(void *data)
 		return; /* the end of what is in line is another look */
 	if (p)
 		(void)deploy_add(agent->hive, p, NULL);
-	else if (agent->settings.running && is_down(agent))
+	else if (agent->settings.running && is_down(agent) && may_start(agent))
 		(void)deploy_again(agent, "restart", NULL, false);
 }
 
@@ -85,7 +100,7 @@ void owed_look(struct agent *agent)
 	if (!is_free(agent) || agent->owed_timer)
 		return;
 	if (!find_owed(agent)) {
-		if (!agent->settings.running || !is_down(agent))
+		if (!agent->settings.running || !is_down(agent) || !may_start(agent))
 			return;
 		log_event(LOG_WARNING, "a container is down and wanted running", "MESSAGE_ID",
 			  JOURNAL_CONTAINER_ENDED, "SKEP_AGENT", agent->settings.name,

@@ -6,7 +6,11 @@
 
 #include "control/hive.h"
 
-/* At the start of the daemon, with every container looked at: puts in line what is owed. */
+/*
+ * At the start of the daemon, with every container looked at: puts in line what is owed. Where
+ * differences are only told, that is what was approved, and what was not started since the
+ * machine was.
+ */
 void owed_resume(struct agent *agent);
 
 /*

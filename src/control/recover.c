@@ -11,6 +11,7 @@
 #include "control/meta.h"
 #include "control/op.h"
 #include "control/owed.h"
+#include "control/reconcile.h"
 #include "control/rename.h"
 #include "control/request.h"
 #include "control/takeover.h"
@@ -359,6 +360,7 @@ static void on_inspected(const json_t *answer, int *fds, size_t n_fds, const str
 		resume_agents(hive);
 		generation_resume(hive);
 		request_resume(hive);
+		reconcile_start(hive);
 	}
 	resume->fn(hive, answer ? NULL : err);
 	free(resume);

@@ -36,6 +36,7 @@ json_t *row_agent(const struct hive *hive, const struct agent *agent)
 		.downtime_ms = agent->downtime_ms,
 		.up_since = agent->up_since,
 		.url = url,
+		.drift = agent->drift,
 	};
 
 	return view_agent(&agent->settings, &facts);

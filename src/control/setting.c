@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "control/audit.h"
 #include "control/container.h"
+#include "control/reconcile.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -51,6 +52,7 @@ static struct telling *telling_new(struct agent *agent, const char *what, lifecy
 
 	*t = (struct telling){.hive = agent->hive, .what = what, .fn = fn, .data = data};
 	snprintf(t->agent, sizeof(t->agent), "%s", agent->settings.name);
+	agent->telling++;
 	return t;
 }
 
@@ -58,10 +60,16 @@ static void on_applied(const json_t *answer, int *fds, size_t n_fds, const struc
 		       void *data)
 {
 	struct telling *t = data;
+	struct agent *agent = hive_find(t->hive, t->agent);
 	struct error why = {};
 
 	(void)fds;
 	(void)n_fds;
+	if (agent && agent->telling > 0) {
+		agent->telling--;
+		agent->last_ended_op = ++t->hive->ended_ops;
+	}
+	reconcile_soon(t->hive);
 	if (!answer) {
 		error_set_code(&why, err->err, error_code(err), "%s: %s", t->what,
 			       error_text(err));

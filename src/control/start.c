@@ -9,6 +9,7 @@
 #include "control/metrics.h"
 #include "control/op.h"
 #include "control/owed.h"
+#include "control/reconcile.h"
 #include "control/recover.h"
 #include "control/seen.h"
 #include "control/server.h"
@@ -164,6 +165,7 @@ static void on_looked(const json_t *answer, int *fds, size_t n_fds, const struct
 	container_seen_all(hive, answer);
 	for (size_t i = 0; i < hive->n_agents; i++)
 		owed_look(hive->agents[i]);
+	reconcile_soon(hive);
 }
 
 /* Something may have changed unseen. */
@@ -186,5 +188,8 @@ void start_on_event(const json_t *event, void *data)
 	} else if (kind && strcmp(kind, "container") == 0 && agent) {
 		container_seen(hive, agent, event);
 		owed_look(agent);
+		reconcile_soon(hive);
+	} else if (kind && strcmp(kind, "files") == 0) {
+		reconcile_soon(hive);
 	}
 }

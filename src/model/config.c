@@ -32,6 +32,8 @@ void config_init(struct config *c)
 		.build_memory_bytes = 4LL << 30,
 		.stop_timeout_ms = 30000,
 		.import_timeout_ms = 60000,
+		.reconcile = POLICY_APPLY,
+		.reconcile_interval_s = 30,
 		.proposal_days = 7,
 		.proposals_per_hour = 10,
 		.max_repo_bytes = 1LL << 30,
@@ -125,6 +127,17 @@ static int load_builder(struct config *c, const json_t *object, struct error *er
 		      : 0;
 }
 
+static int load_policy(const json_t *object, enum policy *ret, struct error *err)
+{
+	const char *value = NULL;
+	int r = json_get_str(object, "reconcile", false, &value, err);
+
+	if (r < 0 || !value)
+		return r;
+	/* unset is for agents, which then do as the hive does */
+	return policy_parse("reconcile", value[0] ? value : "nothing", ret, err);
+}
+
 static int load_numbers(struct config *c, const json_t *object, struct error *err)
 {
 	int64_t port = c->dashboard_port, skep_uid = c->skep_uid, build_uid = c->build_uid,
@@ -137,6 +150,7 @@ static int load_numbers(struct config *c, const json_t *object, struct error *er
 		{"max_builds", 1, 64, &c->max_builds},
 		{"max_starts", 1, 64, &c->max_starts},
 		{"build_timeout", 1, 86400, &c->build_timeout_s},
+		{"reconcile_interval", 5, 86400, &c->reconcile_interval_s},
 		{"proposal_days", 1, 3650, &c->proposal_days},
 		{"proposals_per_hour", 1, 100000, &c->proposals_per_hour},
 		{"max_repo_bytes", 1 << 20, 1LL << 40, &c->max_repo_bytes},
@@ -193,6 +207,8 @@ int config_load(struct config *c, const json_t *object, struct error *err)
 		"build_memory_max",
 		"stop_timeout",
 		"import_timeout",
+		"reconcile",
+		"reconcile_interval",
 		"proposal_days",
 		"proposals_per_hour",
 		"max_repo_bytes",
@@ -225,6 +241,7 @@ int config_load(struct config *c, const json_t *object, struct error *err)
 	    (r = load_text(object, "admin_group", &c->admin_group, err)) < 0 ||
 	    (r = load_text(object, "read_group", &c->read_group, err)) < 0 ||
 	    (r = load_network(object, &c->private_network, err)) < 0 ||
+	    (r = load_policy(object, &c->reconcile, err)) < 0 ||
 	    (r = load_seconds(object, "stop_timeout", STOP_MAX_S, &c->stop_timeout_ms, err)) <
 		    0 ||
 	    (r = load_seconds(object, "tidy_interval", TIDY_MAX_S, &c->tidy_interval_ms, err)) <

@@ -5,6 +5,7 @@
 #include "model/builder.h"
 #include "model/driver.h"
 #include "model/limits.h"
+#include "model/policy.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -27,14 +28,16 @@ struct config {
 	int64_t build_timeout_s;   /* by Nix */
 	int64_t build_memory_bytes;
 	int64_t stop_timeout_ms, import_timeout_ms;
-	int64_t proposal_days;      /* undecided proposals expire after this many days */
-	int64_t proposals_per_hour; /* of one agent */
-	int64_t max_repo_bytes;     /* of what was submitted for one agent, in all */
-	int64_t max_log_bytes;      /* of one build log */
-	int64_t keep_logs;          /* build logs of the newest so many proposals */
-	int64_t keep_systems;       /* of one agent: what a rollback finds built */
-	int64_t tidy_interval_ms;   /* between two looks at what nobody needs any more */
-	bool unbound_verdicts;      /* accept `approve` that names only the number */
+	enum policy reconcile;        /* of agents whose settings do not say */
+	int64_t reconcile_interval_s; /* between looks at what runs */
+	int64_t proposal_days;        /* undecided proposals expire after this many days */
+	int64_t proposals_per_hour;   /* of one agent */
+	int64_t max_repo_bytes;       /* of what was submitted for one agent, in all */
+	int64_t max_log_bytes;        /* of one build log */
+	int64_t keep_logs;            /* build logs of the newest so many proposals */
+	int64_t keep_systems;         /* of one agent: what a rollback finds built */
+	int64_t tidy_interval_ms;     /* between two looks at what nobody needs any more */
+	bool unbound_verdicts;        /* accept `approve` that names only the number */
 	char *admin_group,
 		*read_group; /* who may use operator.sock and read.sock under systemd */
 	/* standalone only: numeric ids, no accounts needed; −1 gid: nobody but root */

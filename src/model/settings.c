@@ -95,12 +95,13 @@ static int read_power(const json_t *object, struct settings *s, struct error *er
 int settings_from_json(const char *name, const json_t *object, struct settings *ret,
 		       struct error *err)
 {
-	static const char *const keys[] = {"role",     "driver",  "builder", "port",
-					   "uid_base", "network", "limits",  "labels",
-					   "parent",   "desired", "paused",  "deployed",
-					   "revision", "probe",   NULL};
+	static const char *const keys[] = {"role",     "driver",  "builder",   "port",
+					   "uid_base", "network", "limits",    "labels",
+					   "parent",   "desired", "paused",    "deployed",
+					   "revision", "probe",   "reconcile", NULL};
 	const char *driver = NULL, *builder = NULL, *parent = NULL, *revision = NULL;
 	json_t *limits = NULL, *labels = NULL, *probe = NULL;
+	const char *reconcile = "";
 	struct settings s;
 	int64_t port = 0, uid_base = 0;
 	int r;
@@ -120,6 +121,8 @@ int settings_from_json(const char *name, const json_t *object, struct settings *
 	    (r = json_get_int(object, "uid_base", true, 65536, 0x7fff0000, &uid_base, err)) <
 		    0 ||
 	    (r = json_get_bool(object, "paused", true, &s.paused, err)) < 0 ||
+	    (r = json_get_str(object, "reconcile", false, &reconcile, err)) < 0 ||
+	    (r = policy_parse("reconcile", reconcile, &s.reconcile, err)) < 0 ||
 	    (r = json_get_int(object, "deployed", true, -1, INT64_MAX, &s.deployed, err)) < 0 ||
 	    (r = json_get_str(object, "parent", false, &parent, err)) < 0 ||
 	    (r = json_get_str(object, "revision", false, &revision, err)) < 0 ||
@@ -170,6 +173,8 @@ json_t *settings_to_json(const struct settings *s)
 		json_object_set_new(o, "parent", json_string(s->parent));
 	json_object_set_new(o, "desired", json_string(s->running ? "running" : "stopped"));
 	json_object_set_new(o, "paused", json_boolean(s->paused));
+	if (s->reconcile != POLICY_UNSET)
+		json_object_set_new(o, "reconcile", json_string(policy_name(s->reconcile)));
 	json_object_set_new(o, "deployed", json_integer(s->deployed));
 	if (s->revision[0])
 		json_object_set_new(o, "revision", json_string(s->revision));
@@ -222,6 +227,8 @@ int settings_change(struct settings *s, const char *key, const char *value, bool
 				    err);
 	if (strcmp(key, "tasks_max") == 0)
 		return change_limit(key, value, &s->limits.tasks_max, limit_parse_tasks, err);
+	if (strcmp(key, "reconcile") == 0)
+		return policy_parse(key, value, &s->reconcile, err);
 	if (strcmp(key, "parent") == 0) {
 		r = value[0] ? name_check(value, err) : 0;
 		if (r == 0)
@@ -244,7 +251,7 @@ int settings_change(struct settings *s, const char *key, const char *value, bool
 	else
 		error_set(err, EINVAL,
 			  "there is no setting '%s'; there are: memory_max cpu_quota tasks_max "
-			  "network parent probe probe.grace probe.soak label.KEY",
+			  "network parent reconcile probe probe.grace probe.soak label.KEY",
 			  shown_key);
 	free(shown_key);
 	free(shown_value);

@@ -7,6 +7,7 @@
 #include "model/limits.h"
 #include "model/names.h"
 #include "model/oid.h"
+#include "model/policy.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -26,6 +27,7 @@ struct settings {
 	bool private_network;
 	bool running; /* the power state wanted */
 	bool paused;
+	enum policy reconcile;
 	struct limits limits; /* LIMIT_UNSET where the operator did not say */
 	json_t *labels;       /* object of strings, owned */
 	json_t *probe;    /* what is set of it (model/probe_setting.h), owned; NULL: nothing */
@@ -48,9 +50,9 @@ json_t *settings_to_json(const struct settings *settings);
 
 /*
  * Changes one setting from text: memory_max, cpu_quota, tasks_max ("" = back to the default),
- * network (host|private), parent ("" = root), label.KEY ("" removes it), probe, probe.grace,
- * probe.soak. *ret_restart is set
- * when a running container must be restarted for it. -EINVAL naming key and value.
+ * network (host|private), parent ("" = root), reconcile (report|apply; "" = as the hive),
+ * label.KEY ("" removes it), probe, probe.grace, probe.soak. *ret_restart is set when a running
+ * container must be restarted for it. -EINVAL naming key and value.
  */
 int settings_change(struct settings *settings, const char *key, const char *value,
 		    bool *ret_restart, struct error *err);

@@ -247,6 +247,12 @@ static const struct command commands[] = {
 	 "outcome is known. Of an agent that is stopped, what it left is shown. With --json "
 	 "each "
 	 "line of a journal is an object with its cursor."},
+	{"drift", LOOK, "[AGENT...]", REST_NONE, NULL, cmd_drift,
+	 "show what is not as it should be",
+	 "Each line is a difference between the record and what runs, and since when it is "
+	 "known. What is done about it is the setting reconcile: 'apply' puts it right, "
+	 "'report' only tells. The exit status is 1 when anything differs, or when that is "
+	 "not known."},
 	{"events", LOOK, "", REST_NONE, events_options, cmd_events,
 	 "show the state of everything, then each change",
 	 "Without -f it ends after the state as it is now. Each line of --json has its number, "
@@ -332,7 +338,7 @@ static const struct command commands[] = {
 	 "Keys: memory_max (2G), cpu_quota (50%), tasks_max (4096), network (host or private), "
 	 "probe (none, default, tcp:PORT or command:WORDS), probe.grace and probe.soak "
 	 "(seconds), "
-	 "parent, label.KEY; an "
+	 "parent, reconcile (report or apply), label.KEY; an "
 	 "empty value removes the setting. Limits change while the agent runs; another network "
 	 "restarts it."},
 	{"exec", RUN, "AGENT", REST_REQUIRED, exec_options, cmd_exec,

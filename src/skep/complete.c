@@ -12,9 +12,9 @@
 
 #define ASK_MS 1000 /* somebody waits with a finger on Tab */
 
-static const char *const setting_keys[] = {"memory_max=",  "cpu_quota=",  "tasks_max=",
-					   "network=",     "parent=",     "probe=",
-					   "probe.grace=", "probe.soak=", "label."};
+static const char *const setting_keys[] = {
+	"memory_max=", "cpu_quota=",   "tasks_max=",  "network=",   "parent=",
+	"probe=",      "probe.grace=", "probe.soak=", "reconcile=", "label."};
 
 /* What is known of the line: the command, the option that waits for its value, the words
  * before. */

@@ -51,6 +51,7 @@ int cmd_shell(struct cli *cli, struct error *err);
 int cmd_history(struct cli *cli, struct error *err);
 int cmd_audit(struct cli *cli, struct error *err);
 int cmd_doctor(struct cli *cli, struct error *err);
+int cmd_drift(struct cli *cli, struct error *err);
 
 int cmd_dashboard(struct cli *cli, struct error *err);
 int cmd_sessions(struct cli *cli, struct error *err);

@@ -84,6 +84,7 @@ static const struct verb verbs[VERB_COUNT] = {
 	[VERB_AUDIT] = {"audit", VERB_AUDIT, O | R | W, false, false, "limit before"},
 	[VERB_AUDIT_VERIFY] = {"audit_verify", VERB_AUDIT_VERIFY, O | R | W, false, false, ""},
 	[VERB_DOCTOR] = {"doctor", VERB_DOCTOR, O | R | W, false, false, ""},
+	[VERB_DRIFT] = {"drift", VERB_DRIFT, O | R | W, false, false, "names"},
 	[VERB_USAGE] = {"usage", VERB_USAGE, O | R | W, false, false, "names labels history"},
 	[VERB_WHOAMI] = {"whoami", VERB_WHOAMI, O | R | M | A | W, false, false, ""},
 	[VERB_SET_STATUS] = {"set_status", VERB_SET_STATUS, M | A, true, false, "text"},

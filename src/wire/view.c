@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "wire/view_drift.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +47,8 @@ json_t *view_agent(const struct settings *s, const struct agent_facts *f)
 	json_object_set_new(o, "state", json_string(f->state));
 	if (f->frozen)
 		put_bool(o, "frozen", true);
+	if (f->drift)
+		json_object_set_new(o, "drift", view_drift_summary(f->drift));
 	if (f->open_proposal > 0)
 		json_object_set_new(o, "open_proposal", json_integer(f->open_proposal));
 	if (f->downtime_ms >= 0)

@@ -20,6 +20,7 @@ struct agent_facts {
 	const char *url;       /* NULL: none */
 	int64_t downtime_ms;   /* of the last switch; −1: unknown */
 	int64_t up_since;      /* wall seconds; 0: not running, or not known */
+	const json_t *drift;   /* rows of what differs; NULL: nothing */
 };
 
 /* One agent row (`agent_status`), keys in the protocol's order. The caller owns it. */

@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "control/journal.h"
 
-#define KINDS (PROPOSAL_STATE_COUNT + 2)
+#define KINDS (PROPOSAL_STATE_COUNT + 4)
 
 static void collect(const char *ids[KINDS])
 {
@@ -13,6 +13,8 @@ static void collect(const char *ids[KINDS])
 		ids[i] = journal_proposal_id((enum proposal_state)i);
 	ids[PROPOSAL_STATE_COUNT] = JOURNAL_CONTAINER_ENDED;
 	ids[PROPOSAL_STATE_COUNT + 1] = JOURNAL_WRONG_PEER;
+	ids[PROPOSAL_STATE_COUNT + 2] = JOURNAL_DRIFT;
+	ids[PROPOSAL_STATE_COUNT + 3] = JOURNAL_HEAL;
 }
 
 static void test_catalog(void **state)

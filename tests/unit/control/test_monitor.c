@@ -61,6 +61,7 @@ static void test_counts(void **state)
 	answer = hive_must(hive_ask(u, "{'cmd':'metrics'}"));
 	assert_value(answer, "skep_agents", "", "state=running", 1);
 	assert_value(answer, "skep_agents", "", "state=stopped", 1);
+	assert_value(answer, "skep_agent_drift", "", "agent=alice", 0);
 	assert_value(answer, "skep_proposals", "", "state=deployed", 1);
 	assert_value(answer, "skep_proposals", "", "state=denied", 1);
 	assert_value(answer, "skep_proposals", "", "state=failed", 1);

@@ -29,6 +29,7 @@ static void test_good(void **state)
 	     "skep\",\"network\":\"private\",\"limits\":{\"memory_max\":\"1G\"}}",
 	     NULL);
 	load("{\"max_repo_bytes\":1048576}", NULL);
+	load("{\"reconcile\":\"report\",\"reconcile_interval\":5}", NULL);
 	load("{\"max_builds\":4,\"stop_timeout\":5,\"admin_gid\":-1}", NULL);
 }
 
@@ -45,6 +46,9 @@ static void test_bad(void **state)
 		{"{\"network\":\"bridge\"}", "bridge"},
 		{"{\"dashboard_port\":70000}", "70000"},
 		{"{\"max_builds\":0}", "max_builds"},
+		{"{\"reconcile\":\"heal\"}", "'heal'"},
+		{"{\"reconcile\":\"\"}", "reconcile"},
+		{"{\"reconcile_interval\":4}", "reconcile_interval"},
 		{"{\"max_repo_bytes\":1048575}", "max_repo_bytes"},
 		{"{\"stop_timeout\":-1}", "stop_timeout"},
 		{"{\"stop_timeout\":601}", "601"},

@@ -21,6 +21,7 @@ static void test_round_trip(void **state)
 	assert_int_equal(settings_change(&s, "label.team", "red", &restart, &err), 0);
 	assert_int_equal(settings_change(&s, "memory_max", "512M", &restart, &err), 0);
 	assert_int_equal(settings_change(&s, "parent", "hm1nd", &restart, &err), 0);
+	assert_int_equal(settings_change(&s, "reconcile", "report", &restart, &err), 0);
 	assert_false(restart);
 	assert_int_equal(settings_change(&s, "network", "private", &restart, &err), 0);
 	assert_true(restart);
@@ -29,6 +30,7 @@ static void test_round_trip(void **state)
 	second = settings_to_json(&again);
 	assert_true(json_equal(first, second));
 	assert_int_equal(again.limits.memory_max_bytes, 512 << 20);
+	assert_int_equal(again.reconcile, POLICY_REPORT);
 	json_decref(first);
 	json_decref(second);
 	settings_release(&s);
@@ -45,6 +47,7 @@ static void test_bad_changes(void **state)
 		{"tasks_max", "-4", "tasks_max"},  {"network", "none", "none"},
 		{"parent", "../x", "../x"},        {"label.a b", "x", "a b"},
 		{"label.a", "x y", "x y"},         {"label.", "x", "label"},
+		{"reconcile", "heal", "heal"},
 	};
 	struct settings s;
 
@@ -65,9 +68,10 @@ static void test_bad_changes(void **state)
 static void test_bad_entries(void **state)
 {
 	static const char *const changes[] = {
-		"{\"port\":0}",         "{\"uid_base\":1}",       "{\"driver\":\"lxd\"}",
-		"{\"desired\":\"up\"}", "{\"network\":\"x\"}",    "{\"revision\":\"zz\"}",
-		"{\"surprise\":1}",     "{\"labels\":{\"a\":1}}", "{\"paused\":\"no\"}",
+		"{\"port\":0}",          "{\"uid_base\":1}",       "{\"driver\":\"lxd\"}",
+		"{\"desired\":\"up\"}",  "{\"network\":\"x\"}",    "{\"revision\":\"zz\"}",
+		"{\"surprise\":1}",      "{\"labels\":{\"a\":1}}", "{\"paused\":\"no\"}",
+		"{\"reconcile\":\"x\"}",
 	};
 	struct settings s;
 	json_t *good;

@@ -353,6 +353,31 @@ static const struct request_case cases[] = {
 	 "the record is NOT whole: 2 entries, head abc\n  gap at 2\n",
 	 1},
 	{{"audit", "repair"}, OK, "", "", 2},
+	{{"drift", "alice", "bob", "--plain"},
+	 "{\"version\":1,\"ok\":true,\"drift\":[{\"agent\":\"alice\",\"field\":\"port\","
+	 "\"want\":"
+	 "\"8123\",\"have\":\"1\",\"since\":\"2026-01-01T00:00:00Z\"}],\"looked_at\":"
+	 "\"2026-01-01T00:00:09Z\"}",
+	 "{\"cmd\":\"drift\",\"names\":[\"alice\",\"bob\"]}",
+	 "alice\tport\t8123\t1\t2026-01-01T00:00:00Z\n",
+	 1},
+	{{"drift"},
+	 "{\"version\":1,\"ok\":true,\"drift\":[],\"looked_at\":\"2026-01-01T00:00:09Z\"}",
+	 "{\"cmd\":\"drift\",\"names\":[]}",
+	 "",
+	 0},
+	{{"drift", "--json"},
+	 "{\"version\":1,\"ok\":true,\"drift\":[],\"looked_at\":\"2026-01-01T00:00:09Z\","
+	 "\"problem\":\"no\"}",
+	 "{\"cmd\":\"drift\",\"names\":[]}",
+	 "[]\n",
+	 1},
+	{{"drift"},
+	 "{\"version\":1,\"ok\":true,\"drift\":[]}",
+	 "{\"cmd\":\"drift\",\"names\":[]}",
+	 "",
+	 1},
+	{{"drift", "a/b"}, OK, "", "", 2},
 	{{"doctor", "--plain"},
 	 "{\"version\":1,\"ok\":true,\"checks\":[{\"name\":\"userns\",\"ok\":true,\"detail\":"
 	 "\"on\"},{\"name\":\"disk\",\"ok\":false,"

@@ -1,0 +1,185 @@
+/* What operations change is no difference while they do it, and is not fought. */
+#include "hive_drift.h"
+
+#include <poll.h>
+
+/* Lines that came of drift, none of which should. */
+static void assert_silent(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char line[4096] = "";
+
+	if (poll(&p, 1, 0) > 0)
+		(void)!read(fd, line, sizeof(line) - 1);
+	assert_string_equal(line, "");
+}
+
+static int watch_drift(struct hive_unit *u)
+{
+	int fd = ask_later(u, "{'cmd':'subscribe_agent_status','kinds':['drift'],"
+			      "'snapshot':true}");
+	char line[4096] = "";
+	size_t n = 0;
+
+	while (!strchr(line, '\n') && n + 1 < sizeof(line)) {
+		ssize_t r = read(fd, line + n, sizeof(line) - 1 - n);
+
+		assert_true(r > 0);
+		n += (size_t)r;
+	}
+	assert_non_null(strstr(line, "\"drift\":[]"));
+	return fd;
+}
+
+/* With a look begun before, and the answer waited for. */
+static void run(struct hive_unit *u, int watch, const char *request)
+{
+	_cleanup_free_ char *copy = str_dup(request);
+
+	hive_event(u, "{'event':'files'}");
+	hive_do(hive_ask(u, "%s", copy));
+	hive_event(u, "{'event':'files'}");
+	usleep(300000);
+	assert_silent(watch);
+}
+
+static void test_operations(void **state)
+{
+	struct hive_unit *u = *state;
+	char commit[256];
+	int fd;
+
+	spawn(u, "hm1nd");
+	fd = watch_drift(u);
+	run(u, fd, "{'cmd':'spawn','name':'alice','wait':true}");
+	change(u, "alice", "one", commit);
+	assert_int_equal(submit(u, "alice", commit), 1);
+	run(u, fd, "{'cmd':'approve','id':1,'wait':true}");
+	run(u, fd, "{'cmd':'rollback','name':'alice','wait':true}");
+	run(u, fd, "{'cmd':'set','name':'alice','settings':{'memory_max':'1G'}}");
+	run(u, fd, "{'cmd':'set','name':'alice','settings':{'network':'private'}}");
+	run(u, fd, "{'cmd':'set_paused','name':'alice','paused':true}");
+	run(u, fd, "{'cmd':'set_paused','name':'alice','paused':false}");
+	run(u, fd, "{'cmd':'freeze','name':'alice'}");
+	run(u, fd, "{'cmd':'thaw','name':'alice'}");
+	run(u, fd, "{'cmd':'restart','name':'alice','wait':true}");
+	run(u, fd, "{'cmd':'stop','name':'alice','wait':true}");
+	run(u, fd, "{'cmd':'start','name':'alice','wait':true}");
+	run(u, fd, "{'cmd':'rename','name':'alice','to':'mary','wait':true}");
+	run(u, fd, "{'cmd':'fork','name':'mary','to':'bob'}");
+	run(u, fd, "{'cmd':'approve','id':4,'wait':true}");
+	run(u, fd, "{'cmd':'rebuild','name':'bob','wait':true}");
+	run(u, fd, "{'cmd':'destroy','name':'bob','wait':true}");
+	run(u, fd, "{'cmd':'destroy','name':'mary','purge':true,'confirm':'mary','wait':true}");
+	assert_silent(fd);
+	(void)close(fd);
+	assert_int_equal(ended(u, "heal"), 0);
+}
+
+/* A container that is being told of a change has not got it yet. */
+static void test_told(void **state)
+{
+	struct hive_unit *u = *state;
+	int set_fd, pause_fd;
+	char now[256];
+
+	spawn(u, "alice");
+	touch(u, "hang-limits");
+	set_fd = ask_later(u, "{'cmd':'set','name':'alice','settings':{'memory_max':'1G'}}");
+	await_look(u);
+	row_of(u, "alice", "memory_max", now);
+	assert_string_equal(now, "");
+	untouch(u, "hang-limits");
+	spawn(u, "bob");
+	touch(u, "hang-pause");
+	pause_fd = ask_later(u, "{'cmd':'set_paused','name':'bob','paused':true}");
+	await_look(u);
+	row_of(u, "bob", "paused", now);
+	assert_string_equal(now, "");
+	(void)close(set_fd);
+	(void)close(pause_fd);
+}
+
+/* Told in vain: that is a difference, and the next look puts it right. */
+static void test_told_in_vain(void **state)
+{
+	struct hive_unit *u = *state;
+
+	spawn(u, "alice");
+	touch(u, "once-limits");
+	hive_refused(hive_ask(u, "{'cmd':'set','name':'alice','settings':{'memory_max':'1G'}}"),
+		     "storage");
+	for (int i = 0; i < 500 && count_rows(u) == 0; i++)
+		usleep(10000);
+	await_none(u);
+	assert_int_equal(ended(u, "restart"), 0);
+}
+
+/* Between two names the same container is no stranger by either. */
+static void test_renamed(void **state)
+{
+	struct hive_unit *u = *state;
+
+	spawn(u, "hm1nd");
+	spawn(u, "alice");
+	await_look(u);
+	touch(u, "hang-rename");
+	hive_do(hive_ask(u, "{'cmd':'rename','name':'alice','to':'mary'}"));
+	found(u, "stray", "{'agent':'mary','state':'stopped'}");
+	for (int i = 0; i < 5; i++) {
+		hive_event(u, "{'event':'files'}");
+		usleep(300000);
+		assert_int_equal(count_rows(u), 0);
+	}
+}
+
+/* Somebody holds it still to look at it. */
+static void test_frozen(void **state)
+{
+	struct hive_unit *u = *state;
+
+	spawn(u, "alice");
+	found(u, "entry-alice", "{'frozen':true,'spec':{'label':'bob'}}");
+	await_row(u, "alice", "label", "label|alice|bob");
+	await_look(u);
+	assert_int_equal(ended(u, "restart"), 0);
+	found(u, "entry-alice", "{'spec':{'label':'bob'}}");
+	await_ended(u, "restart", 1);
+	await_none(u);
+}
+
+#define OTHER "/nix/store/00000000000000000000000000000000-other"
+
+/* What Nix made of the deployed commit is what is wanted. */
+static void test_nix(void **state)
+{
+	struct hive_unit *u = *state;
+	char system[256], now[256];
+	_cleanup_free_ char *row = NULL;
+
+	hive_do(hive_ask(u, "{'cmd':'spawn','name':'alice','builder':'nix','wait':true}"));
+	sh(u,
+	   "git -C applied/alice/.git cat-file tag deployed/0 | sed -n 's/^Skep-System: //p'",
+	   system);
+	await_look(u);
+	row_of(u, "alice", "system", now);
+	assert_string_equal(now, "");
+	set(u, "reconcile", "report");
+	found(u, "entry-alice", "{'system':'" OTHER "'}");
+	row = str_format("system|%s|" OTHER, system);
+	await_row(u, "alice", "system", row);
+	set(u, "reconcile", "apply");
+	await_ended(u, "heal", 1);
+	await_none(u);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		hive_test(test_operations),   hive_test(test_told),
+		hive_test(test_told_in_vain), hive_test(test_renamed),
+		hive_test(test_frozen),       hive_test(test_nix),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
