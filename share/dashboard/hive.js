@@ -236,7 +236,7 @@ export default function Hive({ route }) {
 	return html`<div class="page hive">
 		<h1 class="sr">Hive</h1>
 		${waiting.length > 0 && html`<${Waiting} rows=${waiting} />`}
-		<${Health} />
+		<${Health} agents=${agents} />
 		${rows.length === 0 ? html`<${EmptyHive} onSpawn=${spawn} />` : html`
 		<div class="bar">
 			<${Summary} rows=${rows} state=${chosen} />

@@ -112,6 +112,7 @@ static const struct route routes[] = {
 	GET(A "/audit", "audit", NULL, page),
 	GET(A "/audit/verify", "audit_verify", NULL, NULL),
 	GET(A "/doctor", "doctor", NULL, NULL),
+	GET(A "/drift", "drift", NULL, NULL),
 	OTHER("GET", A "/openapi.json", ROUTE_OPENAPI, NULL, NULL, NULL),
 
 	OTHER("GET", "/events", ROUTE_EVENTS, "subscribe_agent_status", NULL, events),

@@ -30,6 +30,7 @@ function hostileHive() {
 	});
 	hive.logLines = payloads.map((text) => text.replaceAll('\n', ' '));
 	hive.checks = payloads.map((text, i) => ({ name: text, ok: false, detail: at(i + 1), fix: at(i + 2) }));
+	hive.drift = payloads.map((text, i) => ({ agent: `agent-${i}`, field: text, want: at(i + 1), have: at(i + 2), since: at(i + 3) }));
 	hive.deploys = () => payloads.map((text, i) => ({ meta_commit: at(i + 1), at: i % 2 ? at(i + 2) : '2026-01-01T00:00:00Z', message: text, agent: at(i + 3), n: i % 3 ? i : at(i + 4) }));
 	hive.audit = () => payloads.map((text, i) => ({ seq: i + 1, at: '2026-01-01T00:00:00Z', kind: i % 2 ? 'tag' : at(i + 1), actor: text, channel: at(i + 2), verb: at(i + 3), agent: at(i + 4), id: i % 2 ? i : at(i + 5), result: at(i + 6), note: at(i + 7) }));
 	const plain = hive.agent.bind(hive);
@@ -90,7 +91,7 @@ test('the whole hive, its lists and its record', async (t) => {
 		if (path.includes('log') || path.includes('journal')) await page.locator('.ll').nth(payloads.length - 1).waitFor({ state: 'attached' });
 		if (path === '/') {
 			await page.locator('.health .fold').click();
-			await page.locator('.health dt').nth(payloads.length - 1).waitFor({ state: 'attached' });
+			await page.locator('.health dt').nth(payloads.length).waitFor({ state: 'attached' });
 			await page.locator('[data-name]').nth(payloads.length - 1).waitFor({ state: 'attached' });
 			await page.shot('hostile-hive');
 		}

@@ -199,6 +199,7 @@ test('a request to the controller is what path, query, body, cookie and key say'
 		['/api/v1/audit?before=9', {cmd: 'audit', before: 9}],
 		['/api/v1/audit/verify', {cmd: 'audit_verify'}],
 		['/api/v1/doctor', {cmd: 'doctor'}],
+		['/api/v1/drift', {cmd: 'drift'}],
 		['/api/v1/session', {cmd: 'web_session'}],
 	])
 		assert.deepEqual(await asked(inside(web, target)), {...wanted, ...read}, target);

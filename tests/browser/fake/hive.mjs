@@ -109,6 +109,7 @@ export class Hive {
 		if (first === 'audit' && name === 'verify') return { audit_verify: { valid: true, entries: this.audit().length, head: hex(77), problems: [] } };
 		if (first === 'audit') return { audit: this.audit() };
 		if (first === 'doctor') return { checks: this.checks || [] };
+		if (first === 'drift') return { drift: this.drift || [] };
 		throw Object.assign(new Error('no such thing'), { code: 'not_found', more: {} });
 	}
 
