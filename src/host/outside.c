@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define IDS 4 /* numeric arguments of `skep-exec outside STATE RUNTIME ...` */
+#define ATTEMPTS 3
 
 static const struct outside_verb verbs[] = {
 	{"exec", verb_exec},
@@ -136,14 +137,12 @@ static int relay(struct verb_request *request, const char *verb, int socket_fd, 
 	}
 }
 
-int outside_run(struct verb_request *request, const char *verb, verb_fn here, json_t *answer,
-		struct error *err)
+static int run_unit(struct verb_request *request, const char *verb, json_t *answer,
+		    struct error *err)
 {
 	_cleanup_close_ int ours = -1, theirs = -1;
 	int pair[2], r;
 
-	if (request->supervisor != &supervisor_systemd)
-		return here(request, answer, err);
 	r = sock_pair(SOCK_SEQPACKET, pair, err);
 	if (r < 0)
 		return r;
@@ -159,6 +158,23 @@ int outside_run(struct verb_request *request, const char *verb, verb_fn here, js
 	/* Only the unit holds the other end now, so its death is the end of file. */
 	(void)close(TAKE_FD(theirs));
 	return relay(request, verb, ours, answer, err);
+}
+
+/*
+ * A transient unit that is started while systemd reloads its units may be forgotten half read,
+ * and refused. The kernel tells that from all other ends: the socket was closed with the
+ * request still in it (unix(7): ECONNRESET), so nothing of it was begun.
+ */
+int outside_run(struct verb_request *request, const char *verb, verb_fn here, json_t *answer,
+		struct error *err)
+{
+	int r = -ECONNRESET;
+
+	if (request->supervisor != &supervisor_systemd)
+		return here(request, answer, err);
+	for (int i = 0; i < ATTEMPTS && r == -ECONNRESET; i++)
+		r = run_unit(request, verb, answer, err);
+	return r;
 }
 
 static verb_fn find(const struct outside_verb *list, const char *name)
