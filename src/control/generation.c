@@ -360,7 +360,7 @@ static void record(struct generation *g)
 	remove_all(g);
 }
 
-/* Takes a container away whose agent has no entry. */
+/* Takes a container away whose agent has no entry; one that has is somebody's. */
 static void take_away(struct generation *g, struct change *c)
 {
 	struct agent *agent = agent_of(g, c);
@@ -368,6 +368,8 @@ static void take_away(struct generation *g, struct change *c)
 	struct op *op = NULL;
 	int r;
 
+	if (!agent || !agent->unborn)
+		return;
 	agent->changing = false;
 	r = lifecycle_destroy(g->hive, agent, false, g->has_actor ? &g->actor : NULL, &op,
 			      &err);
@@ -391,8 +393,7 @@ static void remove_all(struct generation *g)
 	begin_phase(g, on_removed);
 	g->backing = true;
 	for (size_t i = 0; i < g->desired.n; i++)
-		if (g->desired.changes[i].action == CHANGE_REMOVE &&
-		    agent_of(g, &g->desired.changes[i]))
+		if (g->desired.changes[i].action == CHANGE_REMOVE)
 			take_away(g, &g->desired.changes[i]);
 	go_on(g);
 }
@@ -426,7 +427,7 @@ static void put_back(struct generation *g)
 			trial_swap(agent, &c->wanted);
 			trial_end(agent);
 			tell(g, c, &c->wanted);
-		} else if (c->action == CHANGE_CREATE && agent) {
+		} else if (c->action == CHANGE_CREATE) {
 			take_away(g, c);
 		}
 	}
@@ -567,7 +568,7 @@ static void tell_again(struct generation *g)
 
 		if (c->action == CHANGE_SET && c->swapped)
 			tell(g, c, &c->wanted);
-		else if (c->action == CHANGE_CREATE && agent_of(g, c))
+		else if (c->action == CHANGE_CREATE)
 			take_away(g, c);
 	}
 	go_on(g);

@@ -302,13 +302,70 @@ static void test_image(void **state)
 	assert_string_equal(out, "100644,100755,120000");
 }
 
+/* What could not be put back is tried again by the next start, and nothing that somebody made
+ * meanwhile. */
+static void test_left_behind(void **state)
+{
+	struct hive_unit *u = *state;
+	char out[256];
+
+	hive_do(apply(u, THREE, false));
+	touch(u, "fail-limits");
+	hive_refused(apply(u, CHANGED, false), "storage");
+	untouch(u, "fail-limits");
+	sh(u, "git -C meta/.git for-each-ref refs/skep/generation | wc -l", out);
+	assert_string_equal(out, "1");
+	spawn(u, "dave");
+	hive_crash(u);
+	hive_start(u);
+	await_settled(u);
+	await_agent(u, "dave", "running");
+	await_agent(u, "alice", "running");
+	assert_plan(u, THREE, false, "0 0 0 0 3");
+}
+
+/* Two that Nix builds are one generation as well, with one lock of both. */
+static void test_nix(void **state)
+{
+	static const char two[] =
+		"{'version':1,'hive':'p','agents':{'one':{'image':'n'," QUIET
+		"},'two':{'image':'n'," QUIET "}},'images':{'n':{'builder':'nix','files':["
+		"{'path':'agent.nix','data':'{ description = x; }'}]}}}";
+	struct hive_unit *u = *state;
+	char before[256], out[256];
+
+	touch(u, "fail-start-two");
+	hive_refused(apply(u, two, false), "deploy_failed");
+	untouch(u, "fail-start-two");
+	sh(u, "git -C meta/.git show main:agents.json | grep -c builder || true", out);
+	assert_string_equal(out, "0");
+	count_commits(u, before);
+	hive_do(apply(u, two, false));
+	count_commits(u, out);
+	assert_int_equal(atoi(out), atoi(before) + 1);
+	sh(u, "git -C meta/.git show main:flake.nix | grep -c 'agent-.*.url'", out);
+	assert_string_equal(out, "2");
+	sh(u,
+	   "git -C meta/.git show main:flake.lock | grep -oE 'agent-(one|two)' | sort -u | wc "
+	   "-l",
+	   out);
+	assert_string_equal(out, "2");
+	sh(u, "git -C applied/two/.git ls-tree --name-only main | paste -sd,", out);
+	assert_string_equal(out, "README.md,agent.nix,flake.nix");
+	sh(u, "git -C applied/two/.git show main:agent.nix | grep -c 'description = x'", out);
+	assert_string_equal(out, "1");
+	assert_plan(u, two, false, "0 0 0 0 2");
+	assert_audit(u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		hive_test(test_three),          hive_test(test_change),
 		hive_test(test_all_or_nothing), hive_test(test_prune),
 		hive_test(test_refusals),       hive_test(test_meanwhile),
-		hive_test(test_image),          cmocka_unit_test(test_crash),
+		hive_test(test_image),          hive_test(test_nix),
+		hive_test(test_left_behind),    cmocka_unit_test(test_crash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
