@@ -18,6 +18,7 @@
 #include "base/crash.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "control/cancel.h"
 #include "control/candidate.h"
 #include "control/container.h"
 #include "control/event.h"
@@ -49,8 +50,7 @@ static void on_rollback_read(struct op *op);
 
 /* ---- ends ---- */
 
-/* An attempt that was cut short had switched already: what runs is in no record. */
-static bool runs_unrecorded(const struct op *op)
+bool deploy_runs_unrecorded(const struct op *op)
 {
 	const struct agent *agent = op->agent;
 
@@ -63,6 +63,8 @@ static bool runs_unrecorded(const struct op *op)
  * operation. */
 static void fail(struct op *op, const char *code)
 {
+	if (cancel_ended(op))
+		return;
 	op->err.err = op->r < 0 ? op->r : -EIO;
 	op->r = 0;
 	/* nothing is wrong with the commit: it is still owed */
@@ -71,7 +73,7 @@ static void fail(struct op *op, const char *code)
 		op_finish(op, op->err.err);
 		return;
 	}
-	if (runs_unrecorded(op)) {
+	if (deploy_runs_unrecorded(op)) {
 		op->touched = true;
 		op->why = op->err;
 		roll_back(op);
@@ -419,6 +421,8 @@ static void on_built(struct op *op)
 		fail(op, "build_failed");
 		return;
 	}
+	if (cancel_ended(op))
+		return;
 	if (!op->proposal) {
 		memcpy(op->old_system, op->system, sizeof(op->old_system));
 		memcpy(op->agent->made, op->system, sizeof(op->agent->made));
@@ -445,6 +449,8 @@ static void build(struct op *op)
 		fail(op, "build_failed");
 		return;
 	}
+	if (cancel_ended(op))
+		return;
 	op->began_ms = clock_boot_ms();
 	if (op->log)
 		op->r = joblog_pipe(op->log, &log_fd, &op->err);

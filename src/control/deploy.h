@@ -11,6 +11,9 @@ struct op *deploy_add(struct hive *hive, struct proposal *proposal, const struct
 /* The operation that deploys a proposal, NULL when none is in line. */
 struct op *deploy_of(struct hive *hive, const struct proposal *proposal);
 
+/* Whether an attempt that was cut short had switched already: what runs is in no record. */
+bool deploy_runs_unrecorded(const struct op *op);
+
 /*
  * The same steps for what is deployed already (no number, no tag); a container that runs this
  * very system is left alone. "rebuild" (with probe) and "start" (without) are this.

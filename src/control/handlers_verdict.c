@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "control/cancel.h"
 #include "control/deploy.h"
 #include "control/rows.h"
 #include "control/seen.h"
@@ -73,8 +74,15 @@ int handle_withdraw(struct session *s, const json_t *request, struct error *err)
 	int r;
 
 	if ((r = dispatch_proposal(s, request, &p, err)) < 0 ||
-	    (r = read_note(request, &note, err)) < 0 ||
-	    (r = submit_withdraw(s->hive, p, note ? note : "withdrawn", &s->actor, err)) < 0)
+	    (r = read_note(request, &note, err)) < 0)
+		return r;
+	/* what an operator approved is for operators to take back */
+	if (!s->agent[0] && !proposal_is_of_hive(p) && !proposal_is_pending(p) &&
+	    !proposal_is_final(p))
+		r = cancel_deploy(s->hive, p, note ? note : "cancelled", &s->actor, err);
+	else
+		r = submit_withdraw(s->hive, p, note ? note : "withdrawn", &s->actor, err);
+	if (r < 0)
 		return r;
 	session_answer(s, answer_with("proposal", row_proposal(s->hive, p)));
 	return 0;

@@ -109,7 +109,30 @@ teardown() {
 	follow alice
 }
 
-@test "a build is cancelled, and one that takes too long is ended" {
+@test "an operator cancels what is being built" {
+	running=$(shown alice system_running) main=$(meta rev-parse main) leader=$(shown alice leader)
+	propose_nix alice '{ stub.buildSeconds = 299; }'
+	approve --no-wait
+	wait_for 60 in_host pgrep -f 'sleep 299'
+	fails member hm1nd cancel "$N"
+	skep cancel "$N"
+	wait_for 60 fails in_host pgrep -f 'sleep 299'
+	equal "approved/$N building/$N cancelled/$N proposal/$N" "$(tags alice "*/$N")"
+	equal "$running" "$(shown alice system_running)"
+	equal "$leader" "$(shown alice leader)"
+	equal "$main" "$(meta rev-parse main)"
+	equal '' "$(meta for-each-ref refs/skep/candidate)"
+	contains "$(skep log "$N")" 'was cancelled'
+	run -5 skep cancel "$N"
+	follow alice
+	propose_nix alice '{ environment.etc.what.text = "after"; }'
+	approve
+	equal after "$(inside alice cat /etc/what)"
+	skep rollback alice
+	follow alice
+}
+
+@test "a build is cut short and begun again, and one that takes too long is ended" {
 	propose_nix alice '{ stub.buildSeconds = 300; }'
 	approve --no-wait
 	wait_for 60 in_host pgrep -f 'sleep 300'
