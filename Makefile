@@ -168,6 +168,16 @@ $(filter $(BUILD)/unit/skep/%,$(TESTS)): $(BUILD)/unit/skep/%: tests/unit/skep/%
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter %.o %.a,$^) -lcmocka -ljansson $(if $(YAML),-lyaml)
 
+# Tests of skep-exec have its own logic, too.
+$(BUILD)/libskep-exec.a: $(filter-out %/main.o,$(call objects,skep-exec))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(filter $(BUILD)/unit/skep-exec/%,$(TESTS)): $(BUILD)/unit/skep-exec/%: tests/unit/skep-exec/%.c $(BUILD)/libskep-exec.a $(TEST_ARCHIVES) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libskep-exec.a $(TEST_ARCHIVES) $(TEST_LIBS)
+
 # The corpus of hostile repositories, which unit and host tests share.
 $(BUILD)/corpus/%.o: tests/corpus/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -194,10 +204,6 @@ FUZZ_ARCHIVES_exec_message = $(BUILD)/libskep-exec.a
 FUZZ_CC ?= clang
 SECONDS ?= 60
 FUZZERS := $(foreach t,$(FUZZ_TARGETS),$(BUILD)/fuzzer/$(firstword $(subst :, ,$(t))))
-
-$(BUILD)/libskep-exec.a: $(filter-out %/main.o,$(call objects,skep-exec))
-	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 FUZZ_LAYERS = $(call archives,web host nix git declare wire model base)
 define fuzzer_rule

@@ -135,6 +135,12 @@ const struct outside_verb table_outside[] = {
 	{"destroy", verb_destroy}, {"purge", verb_purge},   {},
 };
 
+const struct verb *table_all(size_t *ret_count)
+{
+	*ret_count = ARRAY_SIZE(verbs);
+	return verbs;
+}
+
 const struct verb *table_find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)

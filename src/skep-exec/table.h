@@ -46,6 +46,9 @@ struct verb {
 	verb_fn handler; /* NULL: the daemon itself answers */
 };
 
+/* The table itself, for whoever walks it. */
+const struct verb *table_all(size_t *ret_count);
+
 /* NULL: there is no such verb. */
 const struct verb *table_find(const char *name);
 
