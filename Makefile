@@ -227,13 +227,17 @@ BROWSER_TESTS := $(BUILD)/npm/browser/node_modules/.package-lock.json
 BUDGET_TOOLS := $(BUILD)/bench/fill $(BUILD)/bench/paths
 
 check: all $(TESTS) $(HELPERS) $(BROWSER_TESTS) $(BUDGET_TOOLS) build-fuzzers ## lint, unit, fuzz, host, HTTP and browser tests, budgets (as root)
-	$(Q)BUILD=$(BUILD) CC='$(CC)' FUZZ_SECONDS=$(SECONDS) FUZZ_TARGETS='$(FUZZ_TARGETS)' tests/run lint unit model fuzz host web browser budget
+	$(Q)BUILD=$(BUILD) CC='$(CC)' FUZZ_SECONDS=$(SECONDS) FUZZ_TARGETS='$(FUZZ_TARGETS)' tests/run lint unit model crash fuzz host web browser budget
 
 check-unit: all $(TESTS) ## unit tests alone
 	$(Q)BUILD=$(BUILD) tests/run unit
 
 check-model: ## the deploy protocol as a model, in every state it can reach
 	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run model
+
+OPERATIONS ?= 100000
+check-crash: all $(BUILD)/unit/control/test_random ## OPERATIONS (100000) at random on hives whose daemon dies over one in five
+	$(Q)BUILD=$(BUILD) CRASH_OPERATIONS=$(OPERATIONS) CRASH_SECONDS=86400 tests/run crash
 
 check-host: all $(HELPERS) ## the real daemon in real containers, as root
 	$(Q)BUILD=$(BUILD) tests/run host
@@ -370,6 +374,6 @@ help: ## this list
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all demo bench budget fuzz fuzzers build-fuzzers check check-unit check-model check-host check-web check-browser lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
+.PHONY: FORCE all demo bench budget fuzz fuzzers build-fuzzers check check-unit check-model check-crash check-host check-web check-browser lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
