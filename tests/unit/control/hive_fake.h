@@ -66,10 +66,30 @@ static struct fake_agent *fake_agent(struct fake *f, const char *name)
 	abort();
 }
 
+/* Containers outlive who started them: "name system running specification" for each.
+ * Written before the answer is, or who is told could be gone sooner. */
+static void fake_save_world(const struct fake *f)
+{
+	_cleanup_free_ char *path = str_format("%s/world", f->dir);
+	_cleanup_buf_ struct buf text = {};
+
+	if (!fake_has(f, "keep-world"))
+		return;
+	for (int i = 0; i < FAKE_AGENTS && f->agents[i].name[0]; i++) {
+		const struct fake_agent *a = &f->agents[i];
+		_cleanup_free_ char *spec = a->spec ? json_line(a->spec) : str_dup("-");
+
+		buf_addf(&text, "%s %s %d %s\n", a->name, a->system[0] ? a->system : "-",
+			 a->running, spec);
+	}
+	(void)file_write_atomic(AT_FDCWD, path, buf_str(&text), text.size, 0600, NULL);
+}
+
 static void fake_send(struct fake *f, json_int_t id, json_t *answer, int fd)
 {
 	_cleanup_free_ char *line = NULL;
 
+	fake_save_world(f);
 	json_object_set_new(answer, "id", json_integer(id));
 	if (!json_object_get(answer, "ok"))
 		json_object_set_new(answer, "ok", json_true());
@@ -394,24 +414,6 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 	}
 }
 
-/* Containers outlive who started them: "name system running specification" for each. */
-static void fake_save_world(const struct fake *f)
-{
-	_cleanup_free_ char *path = str_format("%s/world", f->dir);
-	_cleanup_buf_ struct buf text = {};
-
-	if (!fake_has(f, "keep-world"))
-		return;
-	for (int i = 0; i < FAKE_AGENTS && f->agents[i].name[0]; i++) {
-		const struct fake_agent *a = &f->agents[i];
-		_cleanup_free_ char *spec = a->spec ? json_line(a->spec) : str_dup("-");
-
-		buf_addf(&text, "%s %s %d %s\n", a->name, a->system[0] ? a->system : "-",
-			 a->running, spec);
-	}
-	(void)file_write_atomic(AT_FDCWD, path, buf_str(&text), text.size, 0600, NULL);
-}
-
 static void fake_load_world(struct fake *f)
 {
 	_cleanup_free_ char *path = str_format("%s/world", f->dir);
@@ -467,7 +469,6 @@ static void fake_main(const char *dir, int channel)
 			_exit(0);
 		if (json_parse(message, (size_t)n, &request, NULL) == 0)
 			fake_answer(&f, request, fds, n_fds);
-		fake_save_world(&f);
 		json_decref(request);
 		for (size_t i = 0; i < n_fds; i++)
 			(void)close(fds[i]);
