@@ -14,10 +14,19 @@
 #define STORE "/nix/store/"
 #define HASH_SIZE 33 /* of a name in the store, with its '-' */
 #define LIST_MAX 100
+#define SIZE_MOST (INT64_C(1) << 50)
 #define UNITS_MAX 2000
 #define UNIT_MAX_BYTES 65536
 
 /* ---- paths ---- */
+
+/* A size as Nix prints it; nonsense is as good as nothing. */
+static int64_t read_size(const char *text)
+{
+	int64_t bytes = strtoll(text, NULL, 10);
+
+	return bytes < 0 || bytes > SIZE_MOST ? 0 : bytes;
+}
 
 /* {path: bytes}, and the sum. */
 static json_t *read_paths(const char *text, int64_t *ret_sum)
@@ -31,10 +40,11 @@ static json_t *read_paths(const char *text, int64_t *ret_sum)
 		if (strncmp(text, STORE, strlen(STORE)) == 0 && path < n &&
 		    path > strlen(STORE) + HASH_SIZE) {
 			_cleanup_free_ char *name = strndup(text, path);
-			int64_t bytes = strtoll(text + path, NULL, 10);
+			int64_t bytes = read_size(text + path);
 
 			json_object_set_new(paths, name, json_integer(bytes));
-			*ret_sum += bytes;
+			if (*ret_sum <= INT64_MAX - bytes)
+				*ret_sum += bytes;
 		}
 		text += n + (text[n] == '\n');
 	}

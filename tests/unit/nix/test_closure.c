@@ -40,6 +40,18 @@ static void test_paths(void **state)
 	json_decref(effect);
 }
 
+static void test_sizes_that_are_none(void **state)
+{
+	json_t *effect = json_object();
+
+	(void)state;
+	closure_compare("", H "a\t99999999999999999999999\n" H "b\t-5\n" H "c\tx\n" H "d\t7\n",
+			effect);
+	assert_int_equal(json_array_size(list(effect, "added")), 4);
+	assert_int_equal(json_integer_value(list(effect, "bytes")), 7);
+	json_decref(effect);
+}
+
 static void test_many(void **state)
 {
 	_cleanup_buf_ struct buf after = {};
@@ -92,6 +104,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_sizes_that_are_none),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test_setup_teardown(test_units, unit_dir_setup, unit_dir_teardown),
 	};
