@@ -39,7 +39,7 @@ struct number {
 struct takeover {
 	struct repo *applied;
 	const struct takeover_order *order;
-	struct source source;
+	struct takeover_source source;
 	struct number *numbers;
 	size_t count;
 	struct number *deployed; /* the highest; NULL: none */
@@ -52,7 +52,7 @@ static void takeover_release(struct takeover *t)
 	for (size_t i = 0; i < t->count; i++)
 		free(t->numbers[i].text);
 	free(t->numbers);
-	source_release(&t->source);
+	takeover_source_release(&t->source);
 	json_decref(t->warnings);
 }
 
@@ -93,7 +93,7 @@ static int follow(struct takeover *t, const char *oid, char commit[OID_HEX_SIZE]
 		_cleanup_buf_ struct buf data = {};
 		git_object_t type;
 		struct tag tag;
-		int r = source_read(&t->source, at, TAG_MAX_BYTES, &type, &data, err);
+		int r = takeover_source_read(&t->source, at, TAG_MAX_BYTES, &type, &data, err);
 
 		if (r < 0)
 			return r;
@@ -117,7 +117,8 @@ static int follow(struct takeover *t, const char *oid, char commit[OID_HEX_SIZE]
 	return error_set(err, EINVAL, "it is a tag of tags");
 }
 
-static int take_tag(struct takeover *t, const struct source_ref *ref, struct error *err)
+static int take_tag(struct takeover *t, const struct takeover_source_ref *ref,
+		    struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
 	char commit[OID_HEX_SIZE];
@@ -259,7 +260,7 @@ static int make_first(struct takeover *t, char commit[OID_HEX_SIZE], char tree[O
 	char main[OID_HEX_SIZE];
 	int r;
 
-	if ((r = source_main(&t->source, main, err)) < 0 ||
+	if ((r = takeover_source_main(&t->source, main, err)) < 0 ||
 	    (r = import(t, main, tree, err)) < 0)
 		return error_prefix(err, "main");
 	memcpy(commit, main, sizeof(main));
@@ -283,7 +284,7 @@ static int settle_deployed(struct takeover *t, struct error *err)
 	if (t->deployed) {
 		memcpy(commit, t->deployed->commit, sizeof(commit));
 		memcpy(tree, t->deployed->tree, sizeof(tree));
-		if (source_main(&t->source, main, NULL) < 0)
+		if (takeover_source_main(&t->source, main, NULL) < 0)
 			warn(t, "it has no main; deployed/%" PRId64 " counts", id);
 		else if (strcmp(main, commit) != 0)
 			warn(t,
@@ -390,8 +391,8 @@ int takeover_read(struct repo *applied, int reader_fd, const struct takeover_ord
 		.warnings = json_array(),
 		.reader_fd = reader_fd,
 	};
-	int r = source_open(&t.source, reader_fd, clock_boot_ms() + order->limits->deadline_ms,
-			    err);
+	int r = takeover_source_open(&t.source, reader_fd,
+				     clock_boot_ms() + order->limits->deadline_ms, err);
 
 	if (r == 0)
 		r = take_tags(&t, err);
@@ -409,14 +410,14 @@ int takeover_read(struct repo *applied, int reader_fd, const struct takeover_ord
 
 /* ---- the rest ---- */
 
-static int tree_of(struct source *source, const char *commit, char ret[OID_HEX_SIZE],
+static int tree_of(struct takeover_source *source, const char *commit, char ret[OID_HEX_SIZE],
 		   struct error *err)
 {
 	_cleanup_buf_ struct buf data = {};
 	struct commit_ids ids;
 	git_object_t type;
 	git_oid id;
-	int r = source_read(source, commit, TAG_MAX_BYTES, &type, &data, err);
+	int r = takeover_source_read(source, commit, TAG_MAX_BYTES, &type, &data, err);
 
 	if (r == 0 && type != GIT_OBJECT_COMMIT)
 		r = error_set(err, EINVAL, "%s is no commit", commit);
@@ -430,7 +431,7 @@ static int tree_of(struct source *source, const char *commit, char ret[OID_HEX_S
 	return 0;
 }
 
-static void look_at_work(struct source *source, const char *head, json_t *result)
+static void look_at_work(struct takeover_source *source, const char *head, json_t *result)
 {
 	char tree[OID_HEX_SIZE], work[OID_HEX_SIZE];
 	struct reader_answer answer;
@@ -449,15 +450,15 @@ static void look_at_work(struct source *source, const char *head, json_t *result
 
 int takeover_look(int reader_fd, int64_t deadline_ms, json_t *result, struct error *err)
 {
-	_cleanup_(source_release) struct source source = {};
+	_cleanup_(takeover_source_release) struct takeover_source source = {};
 	const char *branch = NULL, *head;
-	int r = source_open(&source, reader_fd, clock_boot_ms() + deadline_ms, err);
+	int r = takeover_source_open(&source, reader_fd, clock_boot_ms() + deadline_ms, err);
 
 	if (r < 0)
 		return r;
 	if (source.head && strncmp(source.head, "ref: ", 5) == 0)
 		branch = source.head + 5;
-	head = branch ? source_find(&source, branch) : source.head;
+	head = branch ? takeover_source_find(&source, branch) : source.head;
 	if (branch) {
 		_cleanup_free_ char *shown = text_clean_dup(branch, 100, false);
 
@@ -473,13 +474,14 @@ int takeover_look(int reader_fd, int64_t deadline_ms, json_t *result, struct err
 int takeover_file(struct repo *scratch, int reader_fd, const char *path, size_t max,
 		  const struct import_limits *limits, struct buf *ret, struct error *err)
 {
-	_cleanup_(source_release) struct source source = {};
+	_cleanup_(takeover_source_release) struct takeover_source source = {};
 	struct import_result imported;
 	char main[OID_HEX_SIZE];
-	int r = source_open(&source, reader_fd, clock_boot_ms() + limits->deadline_ms, err);
+	int r = takeover_source_open(&source, reader_fd, clock_boot_ms() + limits->deadline_ms,
+				     err);
 
 	if (r == 0)
-		r = source_main(&source, main, err);
+		r = takeover_source_main(&source, main, err);
 	if (r == 0)
 		r = import_commit(scratch, reader_fd, main, limits, &imported, err);
 	return r < 0 ? r : commit_read_file(scratch, imported.commit, path, max, ret, err);

@@ -12,7 +12,7 @@
 #define MAIN "refs/heads/main"
 
 /* The answer's bytes, at most max of them. */
-static int take_answer(struct source *s, size_t max, struct reader_answer *ret_answer,
+static int take_answer(struct takeover_source *s, size_t max, struct reader_answer *ret_answer,
 		       struct buf *ret, struct error *err)
 {
 	_cleanup_free_ char *data = NULL;
@@ -34,7 +34,7 @@ static int take_answer(struct source *s, size_t max, struct reader_answer *ret_a
 }
 
 /* Lines that make no sense are nothing of ours. */
-static int take_line(struct source *s, char *line, struct error *err)
+static int take_line(struct takeover_source *s, char *line, struct error *err)
 {
 	char *space = strchr(line, ' ');
 
@@ -50,20 +50,21 @@ static int take_line(struct source *s, char *line, struct error *err)
 			return error_set(err, E2BIG, "there are more than %d references",
 					 REFS_MAX);
 		s->refs = mem_grow(s->refs, s->n_refs + 1, sizeof(*s->refs));
-		s->refs[s->n_refs] = (struct source_ref){.name = str_dup(space)};
+		s->refs[s->n_refs] = (struct takeover_source_ref){.name = str_dup(space)};
 		memcpy(s->refs[s->n_refs++].oid, line, OID_HEX_SIZE);
 	}
 	return 0;
 }
 
-int source_open(struct source *s, int reader_fd, int64_t end_ms, struct error *err)
+int takeover_source_open(struct takeover_source *s, int reader_fd, int64_t end_ms,
+			 struct error *err)
 {
 	_cleanup_buf_ struct buf text = {};
 	struct reader_answer answer;
 	char *line, *at, *rest;
 	int r;
 
-	*s = (struct source){};
+	*s = (struct takeover_source){};
 	reader_client_init(&s->reader, reader_fd, end_ms);
 	reader_client_ask_refs(&s->reader);
 	r = take_answer(s, REFS_MAX_BYTES, &answer, &text, err);
@@ -76,7 +77,7 @@ int source_open(struct source *s, int reader_fd, int64_t end_ms, struct error *e
 	return r;
 }
 
-void source_release(struct source *s)
+void takeover_source_release(struct takeover_source *s)
 {
 	for (size_t i = 0; i < s->n_refs; i++)
 		free(s->refs[i].name);
@@ -86,7 +87,7 @@ void source_release(struct source *s)
 	reader_client_release(&s->reader);
 }
 
-const char *source_find(const struct source *s, const char *name)
+const char *takeover_source_find(const struct takeover_source *s, const char *name)
 {
 	for (size_t i = 0; i < s->n_refs; i++)
 		if (strcmp(s->refs[i].name, name) == 0)
@@ -94,8 +95,8 @@ const char *source_find(const struct source *s, const char *name)
 	return NULL;
 }
 
-int source_read(struct source *s, const char *hex, size_t max, git_object_t *ret_type,
-		struct buf *ret, struct error *err)
+int takeover_source_read(struct takeover_source *s, const char *hex, size_t max,
+			 git_object_t *ret_type, struct buf *ret, struct error *err)
 {
 	struct reader_answer answer;
 	git_oid id, is;
@@ -115,12 +116,13 @@ int source_read(struct source *s, const char *hex, size_t max, git_object_t *ret
 	return 0;
 }
 
-int source_main(const struct source *s, char ret[OID_HEX_SIZE], struct error *err)
+int takeover_source_main(const struct takeover_source *s, char ret[OID_HEX_SIZE],
+			 struct error *err)
 {
-	const char *oid = source_find(s, MAIN);
+	const char *oid = takeover_source_find(s, MAIN);
 
 	if (!oid && s->head && strncmp(s->head, "ref: ", 5) == 0)
-		oid = source_find(s, s->head + 5);
+		oid = takeover_source_find(s, s->head + 5);
 	if (!oid && s->head && oid_is_valid(s->head))
 		oid = s->head;
 	if (!oid)

@@ -9,29 +9,31 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct source_ref {
+struct takeover_source_ref {
 	char *name;
 	char oid[OID_HEX_SIZE];
 };
 
-struct source {
+struct takeover_source {
 	struct reader_client reader;
 	char *head; /* what HEAD says: "ref: refs/heads/main" or an id; NULL */
 	char *broken;
-	struct source_ref *refs;
+	struct takeover_source_ref *refs;
 	size_t n_refs;
 };
 
 /* Asks for the references. */
-int source_open(struct source *source, int reader_fd, int64_t end_ms, struct error *err);
-void source_release(struct source *source);
+int takeover_source_open(struct takeover_source *source, int reader_fd, int64_t end_ms,
+			 struct error *err);
+void takeover_source_release(struct takeover_source *source);
 
 /* What a reference points at, NULL when there is none. Borrowed. */
-const char *source_find(const struct source *source, const char *name);
+const char *takeover_source_find(const struct takeover_source *source, const char *name);
 
 /* An object of at most max bytes. data is NUL-terminated. */
-int source_read(struct source *source, const char *oid, size_t max, git_object_t *ret_type,
-		struct buf *ret, struct error *err);
+int takeover_source_read(struct takeover_source *source, const char *oid, size_t max,
+			 git_object_t *ret_type, struct buf *ret, struct error *err);
 
 /* The commit main is at: the branch's, or, where there is none, HEAD's. -ENOENT. */
-int source_main(const struct source *source, char ret[OID_HEX_SIZE], struct error *err);
+int takeover_source_main(const struct takeover_source *source, char ret[OID_HEX_SIZE],
+			 struct error *err);
