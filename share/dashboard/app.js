@@ -5,7 +5,7 @@ import { connect, disconnect, isPending, onProposal, pending } from './live.js';
 import { current, navigate, start as startRouter, useRoute } from './router.js';
 import { listed, start as startKeys, useKeys } from './keys.js';
 import { dismiss, state, storage, toast, update, useStore } from './store.js';
-import { count } from './format.js';
+import { count, subjectOf } from './format.js';
 import { Icon, Logo } from './icons.js';
 import { Dialog, Empty, Loading, Menu } from './ui.js';
 
@@ -68,7 +68,7 @@ function note(row, before) {
 
 // Only what the controller says, never an agent's words; it leads to the difference and has no buttons.
 function tell(row) {
-	const text = `Proposal ${row.id} of ${row.agent} waits for review`;
+	const text = `Proposal ${row.id} of ${subjectOf(row)} waits for review`;
 	if (current().id !== row.id) toast(text, '', `/p/${row.id}`, row.id);
 	if (!wantsNotes() || document.hasFocus()) return;
 	const shown = new Notification(text, { tag: `skep-${row.id}`, body: `${count(row.flags?.length || 0, 'flag')}` });

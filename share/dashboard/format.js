@@ -55,6 +55,8 @@ export function part(text) {
 }
 
 // Where an agent's page is; nowhere, when that is not a name of one.
+// A proposal may be about all of them.
+export const subjectOf = (row) => row.agent || 'the hive';
 export const agentHref = (name) => (/^[a-z][a-z0-9-]{0,62}$/.test(name || '') ? `/a/${name}` : undefined);
 export const short = (oid) => (oid || '').slice(0, 12);
 export const count = (n, word, words = `${word}s`) => `${n.toLocaleString('en')} ${n === 1 ? word : words}`;

@@ -1,6 +1,6 @@
 // The hive: what waits for a decision, and every agent.
 import { html, useEffect, useMemo, useRef, useState } from './html.js';
-import { agentHref, agentState, isManager, bytes, count, duration, percent, seconds, short, titleOf } from './format.js';
+import { agentHref, agentState, isManager, bytes, count, duration, percent, seconds, short, subjectOf, titleOf } from './format.js';
 import { isPending } from './live.js';
 import { useKeys } from './keys.js';
 import { navigate, setQuery } from './router.js';
@@ -22,7 +22,7 @@ export function FlagCount({ flags }) {
 function Waiting({ rows }) {
 	return html`<section class="card queue" aria-labelledby="queue"><h2 id="queue">${rows.length === 1 ? 'One proposal waits' : `${rows.length} proposals wait`} for review</h2>
 		<ul>${rows.map((row) => html`<li key=${row.id}><a href="/p/${row.id}">
-			<span class="num">${row.id}</span><b class="agent">${row.agent}</b><span class="title">${chips(titleOf(row))}</span>
+			<span class="num">${row.id}</span><b class="agent">${subjectOf(row)}</b><span class="title">${chips(titleOf(row))}</span>
 			<${FlagCount} flags=${row.flags || []} /><span class="muted when"><${Time} at=${row.requested_at} /></span></a></li>`)}
 		</ul></section>`;
 }

@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from './html.js';
 import { get, hasKey, post } from './api.js';
 import { FlagCount } from './hive.js';
-import { agentHref, isFinal, kindOf, part, short, stateOf, titleOf } from './format.js';
+import { agentHref, isFinal, kindOf, part, short, stateOf, subjectOf, titleOf } from './format.js';
 import { useKeys } from './keys.js';
 import { isPending } from './live.js';
 import { navigate, setQuery } from './router.js';
@@ -105,7 +105,7 @@ export const History = ({ row }) => html`<ol class="story">${(row.history || [])
 
 function Facts({ row, agent }) {
 	return html`<dl class="facts">
-		<div><dt>Agent</dt><dd><a href=${agentHref(row.agent)}>${row.agent}</a>${agent?.deployed > 0 && html` <span class="muted">runs ${agent.deployed}</span>`}</dd></div>
+		<div><dt>Agent</dt><dd><a href=${agentHref(row.agent)}>${subjectOf(row)}</a>${agent?.deployed > 0 && html` <span class="muted">runs ${agent.deployed}</span>`}</dd></div>
 		<div><dt>Commit</dt><dd><${Oid} id=${row.commit || row.commit_ref} /></dd></div>
 		<div><dt>Tree</dt><dd><${Oid} id=${row.tree} what="tree" /></dd></div>
 		<div><dt>Made for</dt><dd>${row.base ? html`<${Oid} id=${row.base} />` : html`<span class="muted">a new agent</span>`}</dd></div>
@@ -134,12 +134,12 @@ export default function Review({ route }) {
 	const agent = useStore((s) => row && s.agents.get(row.agent));
 	const loaded = useStore((s) => s.loaded);
 	const diff = useAsked((signal) => get(`proposals/${id}/diff${vs ? `?against=${part(vs)}` : ''}`, signal).then((answer) => answer.diff), [id, vs]);
-	const others = useAsked((signal) => (row ? get(`proposals?agent=${row.agent}&state=all&limit=60`, signal).then(({ approvals }) => approvals.reverse()) : Promise.resolve([])), [row?.agent, id]).value || [];
+	const others = useAsked((signal) => (row?.agent ? get(`proposals?agent=${row.agent}&state=all&limit=60`, signal).then(({ approvals }) => approvals.reverse()) : Promise.resolve([])), [row?.agent, id]).value || [];
 	const effect = useAsked((signal) => get(`proposals/${id}/effect`, signal).then((answer) => answer.effect, () => null), [id, livingRow?.state]).value;
 	const [sheet, setSheet] = useState('');
 	const [refused, setRefused] = useState(null);
 	const marked = useRef(false);
-	useTitle(row ? `${id} ${row.agent}` : `Proposal ${id}`);
+	useTitle(row ? `${id} ${subjectOf(row)}` : `Proposal ${id}`);
 	const pending = row && isPending(row);
 	const building = row && !pending && !isFinal(row);
 	// shown is seen: the next time the question is what has changed since
@@ -162,7 +162,7 @@ export default function Review({ route }) {
 		{ key: '2', says: 'effect, where there is one', run: () => effect && go('effect') },
 		{ key: '3', says: 'log', run: () => hasLog && go('log') },
 		{ key: '4', says: 'history', run: () => go('history') },
-		{ key: 'u', says: 'to the agent', run: () => row && navigate(`/a/${row.agent}`) },
+		{ key: 'u', says: 'to the agent', run: () => row?.agent && navigate(`/a/${row.agent}`) },
 	]);
 	if (asked.error && !row) return html`<div class="page"><h1>Proposal ${id}</h1><${Trouble} error=${asked.error} again=${asked.again} /></div>`;
 	if (!row) return html`<${Loading} what="the proposal" />`;
@@ -198,7 +198,7 @@ export default function Review({ route }) {
 					{ says: 'Copy the commit', icon: 'copy', run: () => copy(row.commit, 'commit') },
 					pending && { says: 'Cancel the proposal', icon: 'cross', danger: true, run: cancel },
 				]} /></div>
-			<div class="subline"><a class="agent" href=${agentHref(row.agent)}>${row.agent}</a>${row.kind !== 'apply_commit' && html`<span class="tag">${kindOf(row)}</span>`}<${Way} row=${row} /></div>
+			<div class="subline"><a class="agent" href=${agentHref(row.agent)}>${subjectOf(row)}</a>${row.kind !== 'apply_commit' && html`<span class="tag">${kindOf(row)}</span>`}<${Way} row=${row} /></div>
 		</header>
 		${loaded && html`<${Moved} row=${row} agent=${agent} refused=${refused} onAgain=${() => { setRefused(null); asked.again(); diff.again(); }} />`}
 		<${Outcome} row=${row} />

@@ -1,7 +1,7 @@
 // Deciding: the sheets for yes and no, and the bar they open from. Everything on them comes from the controller.
 import { html, useEffect, useRef, useState } from './html.js';
 import { idemKey, post } from './api.js';
-import { count, short } from './format.js';
+import { count, short, subjectOf } from './format.js';
 import { toast } from './store.js';
 import { chips } from './text.js';
 import { Dialog, Icon } from './ui.js';
@@ -23,7 +23,7 @@ const Places = ({ flags }) => {
 
 // What the verdict is about, in the controller's words only.
 const Subject = ({ row, diff }) => html`<dl class="subject">
-	<div><dt>Proposal</dt><dd>${row.id} of <b>${row.agent}</b></dd></div>
+	<div><dt>Proposal</dt><dd>${row.id} of <b>${subjectOf(row)}</b></dd></div>
 	<div><dt>Tree</dt><dd><code class="print">${short(row.tree)}</code></dd></div>
 	<div><dt>Commit</dt><dd><code>${short(row.commit)}</code></dd></div>
 	${diff && html`<div><dt>Changes</dt><dd>${count(diff.files_total ?? diff.files.length, 'file')}, +${diff.added} −${diff.removed}</dd></div>`}
@@ -121,7 +121,7 @@ export function VerdictBar({ row, diff, moved, onApprove, onDeny }) {
 		return () => document.body.classList.remove('has-bar');
 	}, []);
 	return html`<aside class="verdict" aria-label="Verdict">
-		<span class="what"><b>${row.id}</b> <span class="agent">${row.agent}</span></span>
+		<span class="what"><b>${row.id}</b> <span class="agent">${subjectOf(row)}</span></span>
 		<span class="fact" title="Fingerprint of the tree under review"><span class="muted">tree</span> <code class="print">${short(row.tree)}</code></span>
 		${diff && html`<span class="fact counts"><span class="plus">+${diff.added}</span> <span class="minus">−${diff.removed}</span></span>`}
 		${blocked ? html`<span class="fact bad-text"><${Icon} name="stopSign" />cannot be approved</span>` : flags.length > 0 && html`<span class="fact wait-text"><${Icon} name="flag" />${count(flags.length, 'flag')} to acknowledge</span>`}

@@ -8,6 +8,7 @@
 #include "control/container.h"
 #include "control/flake.h"
 #include "control/meta.h"
+#include "control/update.h"
 #include "git/refs.h"
 
 #include <errno.h>
@@ -55,15 +56,22 @@ static int prepare(struct op *op, int64_t n, const char *message, char memo[DIGE
 	bool unborn = agent->unborn;
 	int r;
 
+	if (s->deployed != n)
+		s->system[0] = '\0';
 	s->deployed = n;
 	memcpy(s->revision, op->commit, sizeof(s->revision));
 	agent->unborn = false;
 	memcpy(op->candidate_parent, op->hive->meta_head, sizeof(op->candidate_parent));
+	if (op->update)
+		update_swap(op->update);
 	r = meta_prepare(op->hive, message, op->candidate, err);
 	if (r == 0)
 		r = make_memo(op, memo, err);
+	if (op->update)
+		update_swap(op->update);
 	s->deployed = before.deployed;
 	memcpy(s->revision, before.revision, sizeof(s->revision));
+	memcpy(s->system, before.system, sizeof(s->system));
 	agent->unborn = unborn;
 	return r;
 }

@@ -215,7 +215,8 @@ static int stream_logs(struct session *s, const json_t *request, struct error *e
 
 	if ((r = dispatch_agent(s, request, "name", &agent, err)) < 0 ||
 	    (r = read_logs(request, agent, &arguments, err)) < 0 ||
-	    (r = journal_stream_begin(s, agent, arguments, err)) < 0)
+	    (r = journal_stream_begin(s, "logs", container_arguments(agent, arguments), NULL,
+				      NULL, err)) < 0)
 		return r;
 	return HANDLED_LATER;
 }

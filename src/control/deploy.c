@@ -24,12 +24,14 @@
 #include "control/event.h"
 #include "control/inputs.h"
 #include "control/joblog.h"
+#include "control/lifecycle.h"
 #include "control/meta.h"
 #include "control/outcome.h"
 #include "control/port.h"
 #include "control/postmortem.h"
 #include "control/probe.h"
 #include "control/systems.h"
+#include "control/update.h"
 #include "git/refs.h"
 
 #include <errno.h>
@@ -67,6 +69,11 @@ static void fail(struct op *op, const char *code)
 		return;
 	op->err.err = op->r < 0 ? op->r : -EIO;
 	op->r = 0;
+	if (op->update) {
+		op->err.code = code;
+		update_failed(op);
+		return;
+	}
 	/* nothing is wrong with the commit: it is still owed */
 	if (!op->touched && error_passes(&op->err)) {
 		joblog_line(op->log, "put off: %s", error_text(&op->err));
@@ -104,25 +111,6 @@ static void roll_forward(struct op *op, const char *meta_commit)
 			  NULL);
 }
 
-static void on_stop_read(struct op *op)
-{
-	const json_t *entry =
-		op->r == 0 ? container_entry(op->answer, op->agent->settings.name) : NULL;
-
-	if (entry)
-		container_seen(op->hive, op->agent, entry);
-	op_finish(op, op->r);
-}
-
-static void on_stopped_again(struct op *op)
-{
-	if (op->r < 0)
-		op_finish(op, op->r);
-	else
-		op_call(op, "inspect", container_arguments(op->agent, NULL), NULL, 0,
-			on_stop_read);
-}
-
 /* Of the commit of meta. */
 static char *record_message(const struct op *op)
 {
@@ -142,10 +130,14 @@ static void record(struct op *op)
 		.downtime_ms = op->agent->downtime_ms,
 	};
 	int64_t old_deployed = s->deployed;
-	char meta_commit_id[OID_HEX_SIZE];
+	char meta_commit_id[OID_HEX_SIZE], old_system[SYSTEM_SIZE];
 	_cleanup_free_ char *message = NULL;
 	int r;
 
+	if (op->update) {
+		update_switched(op);
+		return;
+	}
 	if (!p) {
 		op_finish(op, 0);
 		return;
@@ -153,6 +145,8 @@ static void record(struct op *op)
 	message = record_message(op);
 	s->deployed = p->id;
 	memcpy(s->revision, op->commit, sizeof(s->revision));
+	memcpy(old_system, s->system, sizeof(old_system));
+	s->system[0] = '\0';
 	verdict.meta_commit = meta_commit_id;
 	crash_point("probed");
 	r = candidate_commit(op, message, meta_commit_id, &op->err);
@@ -161,6 +155,7 @@ static void record(struct op *op)
 	if (r < 0) {
 		s->deployed = old_deployed;
 		memcpy(s->revision, op->old_commit, sizeof(s->revision));
+		memcpy(s->system, old_system, sizeof(s->system));
 		outcome_later(op, &op->err, read_back);
 		return;
 	}
@@ -178,7 +173,7 @@ static void record(struct op *op)
 		return;
 	}
 	joblog_line(op->log, "stopping again: '%s' is wanted stopped", s->name);
-	op_call(op, "stop", container_stop_arguments(op->agent, 0), NULL, 0, on_stopped_again);
+	lifecycle_stop_now(op);
 }
 
 /* ---- back to the old system ---- */
@@ -199,15 +194,23 @@ static void no_way_back(struct op *op)
 	fail(op, "deploy_failed");
 }
 
+/* What it goes back to, for people. */
+static char *show_old(const struct op *op)
+{
+	return op->update ? str_dup("its old system")
+			  : str_format("%.*s", OID_SHORT, op->old_commit);
+}
+
 /* op->why says what for. */
 static void roll_back(struct op *op)
 {
+	_cleanup_free_ char *old = show_old(op);
 	json_t *spec = NULL;
 
 	op->why.code = "deploy_failed";
 	joblog_line(op->log, "%s", error_text(&op->why));
 	crash_point("rolling-back");
-	if (!op->proposal) {
+	if (!op->proposal && !op->update) {
 		op->err = op->why;
 		op_finish(op, op->err.err < 0 ? op->err.err : -EIO);
 		return;
@@ -225,7 +228,7 @@ static void roll_back(struct op *op)
 		no_way_back(op);
 		return;
 	}
-	joblog_line(op->log, "rolling back to %.*s", OID_SHORT, op->old_commit);
+	joblog_line(op->log, "rolling back to %s", old);
 	op_call(op, "switch", spec, NULL, 0, on_rolled_back);
 }
 
@@ -249,6 +252,7 @@ static void on_rollback_read(struct op *op)
 {
 	const json_t *entry =
 		op->r == 0 ? container_entry(op->answer, op->agent->settings.name) : NULL;
+	_cleanup_free_ char *old = show_old(op);
 	bool back;
 
 	if (entry)
@@ -259,8 +263,8 @@ static void on_rollback_read(struct op *op)
 		error_set(&op->err, EIO, "%s; the container is %s", error_text(&op->why),
 			  op->agent->state);
 	else if (back)
-		error_set(&op->err, EIO, "%s; rolled back: %.*s runs again",
-			  error_text(&op->why), OID_SHORT, op->old_commit);
+		error_set(&op->err, EIO, "%s; rolled back: %s runs again", error_text(&op->why),
+			  old);
 	else
 		error_set(&op->err, EIO, "%s; rolled back, but the container is %s",
 			  error_text(&op->why), op->agent->state);
@@ -391,8 +395,12 @@ static void on_looked(struct op *op)
 	op->was_running = entry && strcmp(op->agent->state, "running") == 0;
 	if (op->was_running && op->agent->failed_units)
 		op->baseline = json_incref(op->agent->failed_units);
+	/* it runs this very system: no restart */
 	if (op->was_running && !op->proposal && strcmp(op->agent->system, op->system) == 0) {
-		op_finish(op, 0); /* it runs this very system: no restart */
+		if (op->update)
+			update_switched(op);
+		else
+			op_finish(op, 0);
 		return;
 	}
 	if (op->was_running)
@@ -423,7 +431,7 @@ static void on_built(struct op *op)
 	}
 	if (cancel_ended(op))
 		return;
-	if (!op->proposal) {
+	if (!op->proposal && !op->update) {
 		memcpy(op->old_system, op->system, sizeof(op->old_system));
 		memcpy(op->agent->made, op->system, sizeof(op->agent->made));
 	}
@@ -431,11 +439,26 @@ static void on_built(struct op *op)
 		    json_is_true(json_object_get(op->answer, "reused")) ? " was there already"
 									: "");
 	crash_point("built");
+	if (op->update) {
+		update_built(op);
+		return;
+	}
 	if (op->proposal) {
 		op->proposal->deploying = true;
 		event_proposal(op->hive, op->proposal);
 	}
+	deploy_switch(op);
+}
+
+void deploy_switch(struct op *op)
+{
 	op_call(op, "inspect", container_arguments(op->agent, NULL), NULL, 0, on_looked);
+}
+
+void deploy_back(struct op *op, const struct error *why)
+{
+	op->why = *why;
+	roll_back(op);
 }
 
 static void build(struct op *op)
@@ -456,7 +479,9 @@ static void build(struct op *op)
 		op->r = joblog_pipe(op->log, &log_fd, &op->err);
 	else
 		log_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (op->r < 0) {
+	if (op->r == 0)
+		op->r = update_goes_on(op, &op->err);
+	if (op->r < 0 && !op->update) {
 		op_finish(op, op->r);
 		return;
 	}
@@ -480,7 +505,7 @@ static void begin_build(struct op *op)
 		build(op);
 }
 
-static void begin_again(struct op *op)
+void deploy_build(struct op *op)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
 	const struct settings *s = &op->agent->settings;
@@ -488,23 +513,16 @@ static void begin_again(struct op *op)
 
 	if (r == 0)
 		r = repo_commit_tree(repo, s->revision, op->tree, &op->err);
-	if (r < 0) {
+	op->r = r;
+	if (r < 0 && op->update)
+		fail(op, "build_failed");
+	else if (r < 0)
 		op_finish(op, r);
+	if (r < 0)
 		return;
-	}
 	memcpy(op->commit, s->revision, sizeof(op->commit));
 	memcpy(op->old_commit, op->commit, sizeof(op->commit));
 	op_take_slot(op, &op->hive->builds, begin_build);
-}
-
-static int find_old_system(struct op *op)
-{
-	const struct settings *s = &op->agent->settings;
-
-	if (!s->revision[0])
-		return 0;
-	memcpy(op->old_commit, s->revision, sizeof(op->old_commit));
-	return systems_of(op->hive, op->agent, s->deployed, op->old_system, &op->err);
 }
 
 static void begin(struct op *op)
@@ -521,7 +539,7 @@ static void begin(struct op *op)
 		return;
 	}
 	op->again = p->state == PROPOSAL_BUILDING;
-	if ((r = find_old_system(op)) < 0 ||
+	if ((r = systems_find_old(op)) < 0 ||
 	    (r = joblog_open(op->hive, p->id, &op->log, &op->err)) < 0 ||
 	    (r = ledger_mark_building(op->hive, p, &op->err)) < 0) {
 		op_finish(op, r);
@@ -547,7 +565,7 @@ struct op *deploy_add(struct hive *hive, struct proposal *proposal, const struct
 struct op *deploy_of(struct hive *hive, const struct proposal *proposal)
 {
 	const struct agent *agent = hive_find(hive, proposal->agent);
-	struct op *op = agent ? agent->ops : NULL;
+	struct op *op = agent ? agent->ops : update_of(hive, proposal);
 
 	while (op && op->proposal != proposal)
 		op = op->next;
@@ -557,7 +575,7 @@ struct op *deploy_of(struct hive *hive, const struct proposal *proposal)
 struct op *deploy_again(struct agent *agent, const char *verb, const struct actor *actor,
 			bool probe)
 {
-	struct op *op = op_add(agent, verb, actor, begin_again);
+	struct op *op = op_add(agent, verb, actor, deploy_build);
 
 	op->skip_probe = !probe;
 	return op;

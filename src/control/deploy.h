@@ -15,6 +15,16 @@ struct op *deploy_of(struct hive *hive, const struct proposal *proposal);
 bool deploy_runs_unrecorded(const struct op *op);
 
 /*
+ * The steps one by one, for an update of the inputs, in whose hands the operation is between
+ * them: what the agent has deployed is built, until
+ * update_built(); that is switched to and probed, until update_switched(); or taken back again,
+ * until update_failed(), which is also where anything that goes wrong ends.
+ */
+void deploy_build(struct op *op);
+void deploy_switch(struct op *op);
+void deploy_back(struct op *op, const struct error *why);
+
+/*
  * The same steps for what is deployed already (no number, no tag); a container that runs this
  * very system is left alone. "rebuild" (with probe) and "start" (without) are this.
  */

@@ -28,6 +28,7 @@ static const handler_fn handlers[VERB_COUNT] = {
 	[VERB_ADOPT] = handle_adopt,
 	[VERB_IMPORT_HYPERHIVE] = handle_import_hyperhive,
 	[VERB_RENAME] = handle_rename,
+	[VERB_UPDATE_INPUTS] = handle_update_inputs,
 	[VERB_START] = handle_start,
 	[VERB_STOP] = handle_stop,
 	[VERB_KILL] = handle_kill,

@@ -49,6 +49,9 @@ int handle_rename(struct session *session, const json_t *request, struct error *
 int handle_plan(struct session *session, const json_t *request, struct error *err);
 int handle_apply(struct session *session, const json_t *request, struct error *err);
 
+/* What Nix builds from: handlers_inputs.c */
+int handle_update_inputs(struct session *session, const json_t *request, struct error *err);
+
 /* Containers: handlers_agent.c */
 int handle_start(struct session *session, const json_t *request, struct error *err);
 int handle_stop(struct session *session, const json_t *request, struct error *err);

@@ -117,6 +117,12 @@ int handle_effect(struct session *s, const json_t *request, struct error *err)
 
 	if ((r = dispatch_proposal(s, request, &p, err)) < 0)
 		return r;
+	if (p->kind == PROPOSAL_UPDATE_INPUTS) {
+		effect = json_pack("{s:s,s:s,s:O*}", "state", "ready", "builder", "nix",
+				   "inputs", json_object_get(p->payload, "inputs"));
+		session_answer(s, answer_with("effect", effect));
+		return 0;
+	}
 	if (proposal_is_of_hive(p))
 		return error_set(err, EOPNOTSUPP,
 				 "proposal %lld changes no system of an agent: skep diff %lld",

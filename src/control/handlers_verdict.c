@@ -150,6 +150,12 @@ static int refuse(struct session *s, const struct proposal *p, const struct erro
 	return 0;
 }
 
+/* NULL: it is of no single agent. */
+static const char *touched_by(const struct proposal *p)
+{
+	return p->agent[0] ? p->agent : NULL;
+}
+
 int handle_approve(struct session *s, const json_t *request, struct error *err)
 {
 	bool already = false, wait = false;
@@ -169,7 +175,7 @@ int handle_approve(struct session *s, const json_t *request, struct error *err)
 		seen_decided(s, p);
 	if (already && wait)
 		op = deploy_of(s->hive, p);
-	return answer_for(s, op, wait, p->agent, p->id, already);
+	return answer_for(s, op, wait, touched_by(p), p->id, already);
 }
 
 int handle_deny(struct session *s, const json_t *request, struct error *err)
@@ -187,7 +193,7 @@ int handle_deny(struct session *s, const json_t *request, struct error *err)
 		return refuse(s, p, err);
 	if (!already)
 		seen_decided(s, p);
-	return answer_for(s, NULL, false, p->agent, p->id, already);
+	return answer_for(s, NULL, false, touched_by(p), p->id, already);
 }
 
 int handle_rollback(struct session *s, const json_t *request, struct error *err)

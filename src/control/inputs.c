@@ -28,7 +28,7 @@ int inputs_check(const struct hive *hive, struct error *err)
 	return flake_check_url("base", c->base, err);
 }
 
-int inputs_take(struct hive *hive, const char *text, struct error *err)
+int inputs_parse(const char *text, struct lock **ret, struct error *err)
 {
 	_cleanup_(lock_freep) struct lock *base = NULL;
 	int r = text ? lock_parse(text, strlen(text), &base, err)
@@ -36,6 +36,16 @@ int inputs_take(struct hive *hive, const char *text, struct error *err)
 
 	if (r == 0 && (!lock_has_input(base, "nixpkgs") || !lock_has_input(base, "base")))
 		r = error_set(err, EIO, "not everything was locked");
+	if (r == 0)
+		*ret = TAKE_PTR(base);
+	return r;
+}
+
+static int take(struct hive *hive, const char *text, struct error *err)
+{
+	_cleanup_(lock_freep) struct lock *base = NULL;
+	int r = inputs_parse(text, &base, err);
+
 	return r < 0 ? r : lock_replace_base(hive->lock, base, err);
 }
 
@@ -46,9 +56,8 @@ static void on_locked(struct op *op)
 	op->build = 0;
 	/* another agent's operation may have been faster: its answer holds */
 	if (op->r == 0 && !op->hive->inputs)
-		op->r = inputs_take(op->hive,
-				    json_string_value(json_object_get(op->answer, "lock")),
-				    &op->err);
+		op->r = take(op->hive, json_string_value(json_object_get(op->answer, "lock")),
+			     &op->err);
 	if (op->r == 0 && !op->hive->inputs)
 		op->hive->inputs =
 			json_pack("{s:s,s:s}", "nixpkgs", c->nixpkgs, "base", c->base);

@@ -16,5 +16,7 @@ int inputs_check(const struct hive *hive, struct error *err);
  */
 void inputs_ensure(struct op *op, op_step step);
 
-/* Makes what skep-exec's `lock` answered the base of hive->lock. */
-int inputs_take(struct hive *hive, const char *text, struct error *err);
+/* What skep-exec's `lock` answered: a lock with nixpkgs, base and what they lead to. The
+ * caller's.
+ */
+int inputs_parse(const char *text, struct lock **ret, struct error *err);

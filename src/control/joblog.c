@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIPE_READS 8 /* empty a pipe of 64 KiB, whatever its pieces are */
+#define PIPE_READS 8   /* empty a pipe of 64 KiB, whatever its pieces are */
+#define PIECE_MAX 4096 /* of a line, where it has to be waited for */
 
 struct joblog {
 	struct hive *hive;
@@ -23,6 +24,8 @@ struct joblog {
 	struct watch *watch;
 	int64_t size;
 	bool full;
+	char *who;       /* NULL: it is alone */
+	struct buf rest; /* with who: a line that has not come whole */
 };
 
 int joblog_open(struct hive *hive, int64_t id, struct joblog **ret, struct error *err)
@@ -46,12 +49,27 @@ int joblog_open(struct hive *hive, int64_t id, struct joblog **ret, struct error
 	return 0;
 }
 
+void joblog_of(struct joblog *log, const char *agent)
+{
+	log->who = str_dup(agent);
+}
+
+/* Others may have written to the same file. */
+static void look_at_size(struct joblog *log)
+{
+	struct stat st;
+
+	if (fstat(log->fd, &st) == 0)
+		log->size = st.st_size;
+}
+
 static void add(struct joblog *log, const char *data, size_t size)
 {
 	static const char note[] = "[the log is full; what follows is left out]\n";
 
 	if (log->full)
 		return;
+	look_at_size(log);
 	if (log->size + (int64_t)size > log->hive->config->max_log_bytes) {
 		log->full = true;
 		data = note;
@@ -63,8 +81,44 @@ static void add(struct joblog *log, const char *data, size_t size)
 	joblog_tell(log->hive, log->id);
 }
 
+static void add_line(struct joblog *log, const char *line, size_t size)
+{
+	_cleanup_buf_ struct buf whole = {};
+
+	buf_addf(&whole, "%s: ", log->who);
+	buf_add(&whole, line, size);
+	buf_add_char(&whole, '\n');
+	add(log, whole.data, whole.size);
+}
+
+/* What came out of the pipe, cleaned. */
+static void add_piece(struct joblog *log, const char *data, size_t size)
+{
+	size_t done = 0;
+	const char *end;
+
+	if (!log->who) {
+		add(log, data, size);
+		return;
+	}
+	buf_add(&log->rest, data, size);
+	while ((end = memchr(log->rest.data + done, '\n', log->rest.size - done))) {
+		add_line(log, log->rest.data + done, (size_t)(end - log->rest.data) - done);
+		done = (size_t)(end - log->rest.data) + 1;
+	}
+	memmove(log->rest.data, log->rest.data + done, log->rest.size - done);
+	buf_truncate(&log->rest, log->rest.size - done);
+	if (log->rest.size > PIECE_MAX) {
+		add_line(log, log->rest.data, log->rest.size);
+		buf_truncate(&log->rest, 0);
+	}
+}
+
 static void end_pipe(struct joblog *log)
 {
+	if (log->rest.size > 0)
+		add_line(log, log->rest.data, log->rest.size);
+	buf_truncate(&log->rest, 0);
 	watch_free(log->watch);
 	log->watch = NULL;
 	closep(&log->pipe_fd);
@@ -83,7 +137,8 @@ static int take_from_pipe(struct joblog *log)
 	if (n <= 0)
 		return -1;
 	text_clean(&clean, chunk, (size_t)n, 8 * sizeof(chunk), true);
-	add(log, clean.data, clean.size);
+	if (clean.size > 0)
+		add_piece(log, clean.data, clean.size);
 	return 1;
 }
 
@@ -130,7 +185,7 @@ void joblog_line(struct joblog *log, const char *format, ...)
 	va_end(args);
 	if (!text)
 		return;
-	buf_add_str(&line, "skep: ");
+	buf_addf(&line, "skep: %s%s", log->who ? log->who : "", log->who ? ": " : "");
 	text_clean(&line, text, strlen(text), 4096, false);
 	buf_add_char(&line, '\n');
 	add(log, line.data, line.size);
@@ -139,10 +194,12 @@ void joblog_line(struct joblog *log, const char *format, ...)
 char *joblog_tail(struct joblog *log, size_t max)
 {
 	struct buf b = {};
-	off_t from = log->size > (int64_t)max ? (off_t)(log->size - (int64_t)max) : 0;
 	char chunk[16384];
 	ssize_t n;
+	off_t from;
 
+	look_at_size(log);
+	from = log->size > (int64_t)max ? (off_t)(log->size - (int64_t)max) : 0;
 	while (b.size < max && (n = pread(log->fd, chunk, sizeof(chunk), from)) > 0) {
 		buf_add(&b, chunk, (size_t)n);
 		from += n;
@@ -157,6 +214,8 @@ void joblog_close(struct joblog *log)
 	end_pipe(log);
 	closep(&log->fd);
 	joblog_tell(log->hive, log->id);
+	buf_release(&log->rest);
+	free(log->who);
 	free(log);
 }
 

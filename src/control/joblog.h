@@ -9,6 +9,9 @@ struct joblog;
 /* Begins (or goes on with) logs/<id>.log. */
 int joblog_open(struct hive *hive, int64_t id, struct joblog **ret, struct error *err);
 
+/* Of one agent among several that write to the same log at once: each of its lines says so. */
+void joblog_of(struct joblog *log, const char *agent);
+
 /* A descriptor to write to, given to the builder; the caller closes its copy. What comes out of
  * it is cleaned. */
 int joblog_pipe(struct joblog *log, int *ret_fd, struct error *err);

@@ -3,7 +3,6 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "control/container.h"
 #include "wire/answer.h"
 
 #include <errno.h>
@@ -20,9 +19,11 @@ struct journal_stream {
 	struct session *session;
 	int fd;
 	struct watch *watch;
-	struct buf rest; /* a line that has not come whole */
-	bool answered;
-	struct error err; /* how skep-exec ended; err.err 0: well */
+	struct buf rest;  /* a line that has not come whole */
+	json_t *answer;   /* skep-exec's */
+	struct error err; /* or how it failed */
+	journal_stream_end end;
+	json_t *data;
 };
 
 static void send_text(struct journal_stream *j, const char *text, size_t size)
@@ -61,16 +62,20 @@ static void finish(struct journal_stream *j)
 {
 	struct session *s = j->session;
 	struct error err = j->err;
+	json_t *last = NULL;
 
-	if (j->fd >= 0 || !j->answered)
+	if (j->fd >= 0 || (!j->answer && !err.err))
 		return;
 	s->journal = NULL;
 	s->mode = SESSION_REQUESTS;
+	if (j->answer)
+		last = j->end ? j->end(s, j->answer, j->data, &err)
+			      : answer_with("end", json_true());
 	journal_stream_free(j);
-	if (err.err)
-		session_fail(s, &err);
+	if (last)
+		session_answer(s, last);
 	else
-		session_answer(s, answer_with("end", json_true()));
+		session_fail(s, &err);
 }
 
 static void end_pipe(struct journal_stream *j)
@@ -120,20 +125,24 @@ static void on_answer(const json_t *answer, int *fds, size_t n_fds, const struct
 	if (!s || !s->journal)
 		return;
 	s->call = 0;
-	s->journal->answered = true;
-	if (!answer)
+	if (answer)
+		s->journal->answer = json_incref((json_t *)answer);
+	else
 		s->journal->err = *err;
+	if (!answer && s->journal->err.err == 0)
+		s->journal->err.err = -EIO;
 	finish(s->journal);
 }
 
-int journal_stream_begin(struct session *s, struct agent *agent, json_t *arguments,
-			 struct error *err)
+int journal_stream_begin(struct session *s, const char *verb, json_t *arguments,
+			 journal_stream_end end, json_t *data, struct error *err)
 {
 	struct journal_stream *j;
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC) < 0) {
 		json_decref(arguments);
+		json_decref(data);
 		return error_set_errno(err, errno, "cannot make a pipe");
 	}
 	(void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
@@ -141,11 +150,12 @@ int journal_stream_begin(struct session *s, struct agent *agent, json_t *argumen
 	j->session = s;
 	j->fd = fds[0];
 	j->watch = loop_watch(s->hive->loop, fds[0], true, false, on_readable, j);
+	j->end = end;
+	j->data = data;
 	s->journal = j;
 	s->mode = SESSION_JOURNAL;
-	s->call =
-		executor_call(s->hive->executor, "logs", container_arguments(agent, arguments),
-			      &fds[1], 1, on_answer, session_ref(s));
+	s->call = executor_call(s->hive->executor, verb, arguments, &fds[1], 1, on_answer,
+				session_ref(s));
 	(void)close(fds[1]);
 	return 0;
 }
@@ -157,5 +167,7 @@ void journal_stream_free(struct journal_stream *j)
 	watch_free(j->watch);
 	closep(&j->fd);
 	buf_release(&j->rest);
+	json_decref(j->answer);
+	json_decref(j->data);
 	free(j);
 }

@@ -8,6 +8,7 @@
 #include "control/joblog.h"
 #include "control/journal.h"
 #include "control/metrics.h"
+#include "control/preview.h"
 #include "git/refs.h"
 #include "git/tag.h"
 
@@ -178,8 +179,10 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 	p->state = state;
 	p->deploying = false;
 	metrics_decided(hive, p, from, v);
-	if (proposal_is_final(p))
+	if (proposal_is_final(p)) {
 		flags_trim(&p->flags);
+		preview_look(hive);
+	}
 	hive_proposals_decided(hive);
 	log_proposal(p, subject, v->actor);
 	event_proposal(hive, p);

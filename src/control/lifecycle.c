@@ -115,7 +115,7 @@ static void on_stopped(struct op *op)
 			on_stop_read);
 }
 
-static void begin_stop(struct op *op)
+void lifecycle_stop_now(struct op *op)
 {
 	op_call(op, "stop", container_stop_arguments(op->agent, op->stop_s), NULL, 0,
 		on_stopped);
@@ -131,7 +131,7 @@ int lifecycle_stop(struct hive *hive, struct agent *agent, const struct actor *a
 	if (r < 0)
 		return r;
 	owed_cancel(agent);
-	*ret = op_add(agent, "stop", actor, begin_stop);
+	*ret = op_add(agent, "stop", actor, lifecycle_stop_now);
 	(*ret)->stop_s = stop_s;
 	return 0;
 }
@@ -163,7 +163,7 @@ int lifecycle_restart(struct hive *hive, struct agent *agent, const struct actor
 		r = want_power(hive, agent, true, err);
 	if (r < 0)
 		return r;
-	stop = op_add(agent, "restart", actor, begin_stop);
+	stop = op_add(agent, "restart", actor, lifecycle_stop_now);
 	stop->stop_s = stop_s;
 	*ret = deploy_again(agent, "start", actor, false);
 	op_wait(stop, on_restart_stopped, *ret);

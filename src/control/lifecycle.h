@@ -88,3 +88,6 @@ void lifecycle_mark_pause(struct hive *hive, struct agent *agent, lifecycle_fn f
 /* Asks for the agent's own socket and begins to serve it; its pause marker becomes true again.
  */
 void lifecycle_open_socket(struct hive *hive, struct agent *agent);
+
+/* The last steps of an operation: stops the container, reads back, ends. */
+void lifecycle_stop_now(struct op *op);

@@ -271,6 +271,22 @@ static int read_agents(struct hive *hive, const json_t *top, struct error *err)
 	return kept ? read_kept(hive, kept, err) : 0;
 }
 
+int meta_read_inputs(struct repo *repo, const char *commit, json_t **ret, struct error *err)
+{
+	_cleanup_buf_ struct buf text = {};
+	json_t *top = NULL, *inputs = NULL;
+	int r = commit_read_file(repo, commit, AGENTS_FILE, AGENTS_MAX_BYTES, &text, err);
+
+	if (r == 0)
+		r = json_parse(text.data, text.size, &top, err);
+	if (r == 0)
+		r = json_get_object(top, "inputs", true, &inputs, err);
+	if (r == 0)
+		*ret = json_incref(inputs);
+	json_decref(top);
+	return r < 0 ? error_prefix(err, "meta: " AGENTS_FILE) : 0;
+}
+
 int meta_load(struct hive *hive, struct error *err)
 {
 	_cleanup_free_ char *dir = hive_meta_dir(hive);

@@ -22,6 +22,9 @@ int meta_prepare(struct hive *hive, const char *message, char ret[OID_HEX_SIZE],
 int meta_preview(struct hive *hive, const struct settings *added, const char *removed,
 		 const char *message, char ret[OID_HEX_SIZE], struct error *err);
 
+/* The URLs of the inputs that a commit of meta has; -EINVAL where it has none. The caller's. */
+int meta_read_inputs(struct repo *repo, const char *commit, json_t **ret, struct error *err);
+
 /* Moves main from the present head to a prepared commit. */
 int meta_publish(struct hive *hive, const char *commit, struct error *err);
 

@@ -12,6 +12,7 @@
 
 struct op;
 struct joblog;
+struct update;
 
 /* The next step. op->r says how what it waited for went (0 or −errno, with op->err), op->answer
  * what came back. */
@@ -62,6 +63,9 @@ struct op {
 	bool again; /* an earlier attempt at the proposal was cut short */
 	int64_t began_ms, build_ms;
 	struct error why; /* what went wrong first, while things are put back */
+
+	struct update *update; /* of the inputs of all: this is one agent's part; NULL: no */
+	int stage;             /* how far that is (control/update.c) */
 
 	/* what a stop carries along */
 	int64_t stop_s; /* time to halt in; 0: as configured */

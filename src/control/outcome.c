@@ -53,7 +53,7 @@ void outcome_fail(struct op *op)
 void outcome_done(struct op *op)
 {
 	struct verdict verdict = {
-		.system = op->system,
+		.system = op->system[0] ? op->system : NULL,
 		.meta_commit = op->hive->meta_head,
 		.build_ms = -1,
 		.downtime_ms = -1,

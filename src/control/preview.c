@@ -25,6 +25,8 @@ struct preview {
 	char *error;
 	json_t *effect;
 	struct op *op; /* what the build is asked for; in nobody's line */
+	bool outdated; /* made of what has changed since */
+	bool released; /* decided, and its system let go */
 	struct preview *next;
 };
 
@@ -32,6 +34,7 @@ struct previews {
 	struct preview *first; /* newest first */
 	struct timer *timer;
 	bool busy;
+	bool swept; /* what an earlier run of the controller left was let go */
 };
 
 static void preview_free(struct preview *p)
@@ -82,12 +85,25 @@ static void forget_oldest(struct previews *all)
 	}
 }
 
+/* Takes it out, and frees it. */
+static void drop(struct previews *all, struct preview *p)
+{
+	struct preview **at = &all->first;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	preview_free(p);
+}
+
 static void settle(struct hive *hive, struct preview *p, const struct error *err)
 {
 	p->state = err ? PREVIEW_FAILED : PREVIEW_READY;
 	p->error = err ? str_dup(error_text(err)) : NULL;
 	free(TAKE_PTR(p->op));
 	hive->previews->busy = false;
+	if (p->outdated)
+		drop(hive->previews, p);
 	forget_oldest(hive->previews);
 	preview_look(hive);
 }
@@ -189,6 +205,65 @@ static bool is_idle(const struct hive *hive)
 	return true;
 }
 
+/* ---- letting go ---- */
+
+void previews_keep(const struct hive *hive, const struct agent *agent, json_t *list)
+{
+	const struct preview *p = hive->previews ? hive->previews->first : NULL;
+
+	for (; p; p = p->next) {
+		const struct proposal *proposal = hive_find_proposal(hive, p->id);
+
+		if (p->system[0] && !p->outdated && proposal && proposal_is_pending(proposal) &&
+		    strcmp(proposal->agent, agent->settings.name) == 0 &&
+		    !json_holds(list, p->system))
+			json_array_append_new(list, json_string(p->system));
+	}
+}
+
+void previews_forget(struct hive *hive)
+{
+	struct preview *next;
+
+	if (!hive->previews)
+		return;
+	for (struct preview *p = hive->previews->first; p; p = next) {
+		next = p->next;
+		if (p->state == PREVIEW_BUILDING)
+			p->outdated = true;
+		else
+			drop(hive->previews, p);
+	}
+	preview_look(hive);
+}
+
+static void release(struct hive *hive, const char *name)
+{
+	struct agent *agent = hive_find(hive, name);
+
+	if (agent && !agent->unborn && !agent->dying)
+		systems_release(hive, agent);
+}
+
+/* Of what was turned down or withdrawn nobody needs the system. Nothing is being built now. */
+static void release_decided(struct hive *hive)
+{
+	struct previews *all = hive->previews;
+
+	for (size_t i = 0; i < hive->n_agents && !all->swept; i++)
+		release(hive, hive->agents[i]->settings.name);
+	all->swept = true;
+	for (struct preview *p = all->first; p; p = p->next) {
+		const struct proposal *proposal = hive_find_proposal(hive, p->id);
+
+		if (p->released || (proposal && !proposal_is_final(proposal)))
+			continue;
+		p->released = true;
+		if (proposal && p->system[0] && proposal->state != PROPOSAL_DEPLOYED)
+			release(hive, proposal->agent);
+	}
+}
+
 static void on_look(void *data)
 {
 	struct hive *hive = data;
@@ -196,6 +271,7 @@ static void on_look(void *data)
 	hive->previews->timer = NULL;
 	if (hive->previews->busy || !is_idle(hive) || !hive->inputs)
 		return; /* the end of what goes on is another look */
+	release_decided(hive);
 	for (size_t i = hive->first_open; i < hive->n_proposals; i++) {
 		const struct proposal *p = hive->proposals[i];
 		struct agent *agent = hive_find(hive, p->agent);

@@ -16,4 +16,10 @@ void preview_look(struct hive *hive);
  */
 json_t *preview_of(const struct hive *hive, const struct proposal *proposal);
 
+/* Adds to list the systems of an agent that were built for proposals nobody has decided yet. */
+void previews_keep(const struct hive *hive, const struct agent *agent, json_t *list);
+
+/* What they are built from is another: all are made again. */
+void previews_forget(struct hive *hive);
+
 void previews_free(struct hive *hive);

@@ -159,6 +159,7 @@ static int roll_forward(struct scan *s, struct error *err)
 		return 0;
 	agent->settings.deployed = s->deployed;
 	memcpy(agent->settings.revision, s->deployed_commit, OID_HEX_SIZE);
+	agent->settings.system[0] = '\0';
 	return 0;
 }
 

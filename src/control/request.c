@@ -9,6 +9,8 @@
 #include "control/plan.h"
 #include "control/rename.h"
 #include "control/submit.h"
+#include "control/update.h"
+#include "control/update_request.h"
 #include "control/verdict.h"
 #include "git/refs.h"
 
@@ -29,7 +31,7 @@ static size_t count_undecided(const struct hive *hive)
 	return n;
 }
 
-static int check_room(struct hive *hive, const char *description, struct error *err)
+int request_check_room(struct hive *hive, const char *description, struct error *err)
 {
 	if (description && strlen(description) > DESCRIPTION_MAX_BYTES)
 		return error_set(err, E2BIG, "'description' has %zu bytes, more than %d",
@@ -55,9 +57,8 @@ static int make_commit(struct hive *hive, struct proposal *p, const struct setti
 	return r < 0 ? r : repo_commit_tree(repo, p->commit, p->tree, err);
 }
 
-/* Takes p over. */
-static int record(struct hive *hive, struct proposal *p, const char *description,
-		  const struct actor *actor, struct proposal **ret, struct error *err)
+int request_record(struct hive *hive, struct proposal *p, const char *description,
+		   const struct actor *actor, struct proposal **ret, struct error *err)
 {
 	int r;
 
@@ -78,7 +79,7 @@ static int ask_for(struct hive *hive, struct proposal *p, struct settings *setti
 		   const char *description, const struct actor *actor, struct proposal **ret,
 		   struct error *err)
 {
-	int r = check_room(hive, description, err);
+	int r = request_check_room(hive, description, err);
 
 	if (r == 0)
 		r = make_commit(hive, p, settings, NULL, err);
@@ -87,7 +88,7 @@ static int ask_for(struct hive *hive, struct proposal *p, struct settings *setti
 		proposal_free(p);
 		return r;
 	}
-	return record(hive, p, description, actor, ret, err);
+	return request_record(hive, p, description, actor, ret, err);
 }
 
 int request_spawn(struct hive *hive, const struct spawn_request *wanted,
@@ -193,7 +194,7 @@ int request_rename(struct hive *hive, struct agent *agent, const char *name, con
 	p->payload = json_pack("{s:s}", "from", agent->settings.name);
 	settings_copy(&settings, &agent->settings);
 	if ((r = rename_check(hive, agent->settings.name, name, err)) == 0 &&
-	    (r = check_room(hive, NULL, err)) == 0) {
+	    (r = request_check_room(hive, NULL, err)) == 0) {
 		snprintf(settings.name, sizeof(settings.name), "%s", name);
 		r = make_commit(hive, p, &settings, agent->settings.name, err);
 	}
@@ -202,7 +203,7 @@ int request_rename(struct hive *hive, struct agent *agent, const char *name, con
 		proposal_free(p);
 		return r;
 	}
-	if ((r = record(hive, p, NULL, actor, &p, err)) < 0)
+	if ((r = request_record(hive, p, NULL, actor, &p, err)) < 0)
 		return r;
 	*ret = p;
 	binding.commit = p->commit;
@@ -247,6 +248,8 @@ int request_check(const struct hive *hive, const struct proposal *p, struct erro
 
 	if (p->kind == PROPOSAL_RENAME)
 		return rename_check(hive, rename_from(p), p->agent, err);
+	if (p->kind == PROPOSAL_UPDATE_INPUTS)
+		return update_request_check(hive, p, err);
 	r = request_settings(p, &settings, err);
 
 	if (r < 0)
@@ -290,6 +293,8 @@ struct op *request_carry_out(struct hive *hive, struct proposal *p, const struct
 	struct settings settings;
 	struct error err = {};
 
+	if (p->kind == PROPOSAL_UPDATE_INPUTS)
+		return update_carry_out(hive, p, actor);
 	if (p->kind == PROPOSAL_RENAME && !agent)
 		agent = hive_find(hive, rename_from(p));
 	if (p->kind == PROPOSAL_RENAME && !agent) {

@@ -24,6 +24,13 @@ int request_fork(struct hive *hive, const struct agent *from, const char *name,
 		 int64_t deployed, bool with_state, const char *description,
 		 const struct actor *actor, struct proposal **ret, struct error *err);
 
+/* Whether there is room for another request with this description (NULL: none); counts it. */
+int request_check_room(struct hive *hive, const char *description, struct error *err);
+
+/* Records a request (taken over) whose commit is in meta. *ret is the hive's. */
+int request_record(struct hive *hive, struct proposal *proposal, const char *description,
+		   const struct actor *actor, struct proposal **ret, struct error *err);
+
 /*
  * Renames an agent: a request that is approved at once by the operator who asks. *ret is the
  * hive's.

@@ -20,6 +20,7 @@
 #include "control/plan.h"
 #include "control/port.h"
 #include "control/request.h"
+#include "control/systems.h"
 #include "control/template.h"
 #include "git/commit.h"
 #include "git/refs.h"
@@ -166,6 +167,8 @@ static void on_system(struct op *op)
 	}
 	if (op->tags_late)
 		op->r = write_first_tag(op);
+	else if (op->agent->settings.builder == BUILDER_NIX)
+		op->r = systems_take(op->hive, op->agent, op->system, &op->err);
 	if (op->r == 0 && !op->held)
 		op->r = enter(op);
 	if (op->r < 0) {

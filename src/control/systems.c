@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "control/container.h"
+#include "control/preview.h"
 #include "git/refs.h"
 #include "git/tag.h"
 #include "model/entry.h"
@@ -14,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-int systems_of(struct hive *hive, const struct agent *agent, int64_t n, char ret[SYSTEM_SIZE],
-	       struct error *err)
+/* What the tag says. */
+static int read_system(struct hive *hive, const struct agent *agent, int64_t n,
+		       char ret[SYSTEM_SIZE], struct error *err)
 {
 	_cleanup_free_ char *ref = str_format("refs/tags/deployed/%" PRId64, n);
 	_cleanup_(repo_freep) struct repo *repo = NULL;
@@ -38,11 +40,44 @@ int systems_of(struct hive *hive, const struct agent *agent, int64_t n, char ret
 	return 0;
 }
 
+int systems_of(struct hive *hive, const struct agent *agent, int64_t n, char ret[SYSTEM_SIZE],
+	       struct error *err)
+{
+	const struct settings *s = &agent->settings;
+
+	if (n != s->deployed || !s->system[0])
+		return read_system(hive, agent, n, ret, err);
+	memcpy(ret, s->system, SYSTEM_SIZE);
+	return 0;
+}
+
+int systems_find_old(struct op *op)
+{
+	const struct settings *s = &op->agent->settings;
+
+	if (!s->revision[0])
+		return 0;
+	memcpy(op->old_commit, s->revision, sizeof(op->old_commit));
+	return systems_of(op->hive, op->agent, s->deployed, op->old_system, &op->err);
+}
+
+int systems_take(struct hive *hive, struct agent *agent, const char *system, struct error *err)
+{
+	struct settings *s = &agent->settings;
+	char recorded[SYSTEM_SIZE];
+	int r = read_system(hive, agent, s->deployed, recorded, err);
+
+	if (r == 0)
+		snprintf(s->system, sizeof(s->system), "%s",
+			 strcmp(recorded, system) == 0 ? "" : system);
+	return r;
+}
+
 static void keep(struct hive *hive, const struct agent *agent, int64_t n, json_t *list)
 {
 	char system[SYSTEM_SIZE];
 
-	if (systems_of(hive, agent, n, system, NULL) == 0 && system_is_store(system) &&
+	if (read_system(hive, agent, n, system, NULL) == 0 && system_is_store(system) &&
 	    !json_holds(list, system))
 		json_array_append_new(list, json_string(system));
 }
@@ -68,6 +103,8 @@ void systems_release(struct hive *hive, struct agent *agent)
 	}
 	/* what is wanted and what runs are kept in any case */
 	keep(hive, agent, agent->settings.deployed, list);
+	if (agent->settings.system[0] && !json_holds(list, agent->settings.system))
+		json_array_append_new(list, json_string(agent->settings.system));
 	if (system_is_store(agent->system) && !json_holds(list, agent->system))
 		json_array_append_new(list, json_string(agent->system));
 	for (size_t i = hive->n_proposals; i > 0 && left > 0; i--) {
@@ -81,6 +118,7 @@ void systems_release(struct hive *hive, struct agent *agent)
 	}
 	if (left > 0)
 		keep(hive, agent, 0, list);
+	previews_keep(hive, agent, list);
 	(void)executor_call(hive->executor, "gcroots",
 			    container_arguments(agent, json_pack("{s:o}", "keep", list)), NULL,
 			    0, on_released, NULL);

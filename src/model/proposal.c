@@ -30,6 +30,7 @@ static const struct {
 	[PROPOSAL_SPAWN] = {"spawn", true},
 	[PROPOSAL_FORK] = {"fork", true},
 	[PROPOSAL_RENAME] = {"rename", true},
+	[PROPOSAL_UPDATE_INPUTS] = {"update_meta_inputs", true},
 };
 
 struct proposal *proposal_new(int64_t id, const char *agent)

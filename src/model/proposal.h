@@ -12,12 +12,13 @@
 
 /* What is proposed. */
 enum proposal_kind {
-	PROPOSAL_APPLY_COMMIT, /* a commit of the agent's repository, which holds its tags */
-	PROPOSAL_SPAWN,        /* a new agent: no repository yet, so the tags are in meta */
-	PROPOSAL_FORK,         /* one made from what another agent has deployed */
-	PROPOSAL_RENAME,       /* another name for an agent, which is the proposal's */
+	PROPOSAL_APPLY_COMMIT,  /* a commit of the agent's repository, which holds its tags */
+	PROPOSAL_SPAWN,         /* a new agent: no repository yet, so the tags are in meta */
+	PROPOSAL_FORK,          /* one made from what another agent has deployed */
+	PROPOSAL_RENAME,        /* another name for an agent, which is the proposal's */
+	PROPOSAL_UPDATE_INPUTS, /* newer inputs for all that Nix builds: of no agent ("") */
 };
-#define PROPOSAL_KIND_COUNT (PROPOSAL_RENAME + 1)
+#define PROPOSAL_KIND_COUNT (PROPOSAL_UPDATE_INPUTS + 1)
 
 /* In the order of strength: the state of N is the strongest tag it has. */
 enum proposal_state {

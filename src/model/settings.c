@@ -98,8 +98,10 @@ int settings_from_json(const char *name, const json_t *object, struct settings *
 	static const char *const keys[] = {"role",     "driver",  "builder",   "port",
 					   "uid_base", "network", "limits",    "labels",
 					   "parent",   "desired", "paused",    "deployed",
-					   "revision", "probe",   "reconcile", NULL};
-	const char *driver = NULL, *builder = NULL, *parent = NULL, *revision = NULL;
+					   "revision", "probe",   "reconcile", "system",
+					   NULL};
+	const char *driver = NULL, *builder = NULL, *parent = NULL, *revision = NULL,
+		   *system = NULL;
 	json_t *limits = NULL, *labels = NULL, *probe = NULL;
 	const char *reconcile = "";
 	struct settings s;
@@ -126,6 +128,7 @@ int settings_from_json(const char *name, const json_t *object, struct settings *
 	    (r = json_get_int(object, "deployed", true, -1, INT64_MAX, &s.deployed, err)) < 0 ||
 	    (r = json_get_str(object, "parent", false, &parent, err)) < 0 ||
 	    (r = json_get_str(object, "revision", false, &revision, err)) < 0 ||
+	    (r = json_get_str(object, "system", false, &system, err)) < 0 ||
 	    (r = json_get_object(object, "limits", false, &limits, err)) < 0 ||
 	    (r = json_get_object(object, "labels", false, &labels, err)) < 0 ||
 	    (r = read_power(object, &s, err)) < 0 ||
@@ -141,11 +144,16 @@ int settings_from_json(const char *name, const json_t *object, struct settings *
 		settings_release(&s);
 		return error_set(err, EINVAL, "'revision' must be 40 hexadecimal digits");
 	}
+	if (system && !system_is_store(system)) {
+		settings_release(&s);
+		return error_set(err, EINVAL, "'system' must be a path of the Nix store");
+	}
 	s.probe = probe ? json_deep_copy(probe) : NULL;
 	s.port = (uint16_t)port;
 	s.uid_base = (uid_t)uid_base;
 	snprintf(s.parent, sizeof(s.parent), "%s", parent ? parent : "");
 	snprintf(s.revision, sizeof(s.revision), "%s", revision ? revision : "");
+	snprintf(s.system, sizeof(s.system), "%s", system ? system : "");
 	*ret = s;
 	return 0;
 }
@@ -178,6 +186,8 @@ json_t *settings_to_json(const struct settings *s)
 	json_object_set_new(o, "deployed", json_integer(s->deployed));
 	if (s->revision[0])
 		json_object_set_new(o, "revision", json_string(s->revision));
+	if (s->system[0])
+		json_object_set_new(o, "system", json_string(s->system));
 	return o;
 }
 

@@ -8,6 +8,7 @@
 #include "model/names.h"
 #include "model/oid.h"
 #include "model/policy.h"
+#include "model/system.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -33,6 +34,7 @@ struct settings {
 	json_t *probe;    /* what is set of it (model/probe_setting.h), owned; NULL: nothing */
 	int64_t deployed; /* highest deployed/N the meta log has seen; −1 before the first */
 	char revision[OID_HEX_SIZE];
+	char system[SYSTEM_SIZE]; /* what Nix made of it since; "": what deployed/N says */
 };
 
 void settings_init(struct settings *settings, const char *name);

@@ -39,7 +39,7 @@ static void print_proposal(struct out *out, const json_t *row)
 {
 	begin(out);
 	out_add(out, STYLE_BOLD, "proposal %lld ", (long long)field_int(row, "id"));
-	out_add(out, STYLE_PLAIN, "of %s ", field_str(row, "agent"));
+	out_add(out, STYLE_PLAIN, "of %s ", proposal_subject(row));
 	out_add(out, proposal_style(row), "%s", proposal_state(row));
 	if (proposal_title(row)[0])
 		out_add(out, STYLE_PLAIN, ": %s", proposal_title(row));

@@ -1,4 +1,4 @@
-/* submit, proposals, cancel, rollback: proposals made, listed and withdrawn. */
+/* submit, update-inputs, proposals, cancel, rollback: proposals made, listed and withdrawn. */
 
 #include "base/cleanup.h"
 #include "base/json.h"
@@ -41,6 +41,41 @@ int proposal_ask(struct cli *cli, json_t *request, struct error *err)
 	if (r < 0 || cli_print_json(cli, answer, "proposal"))
 		return r;
 	announce(cli, json_object_get(answer, "proposal"));
+	return 0;
+}
+
+/* What Nix says while it looks for what is newer. */
+static void tell_piece(struct cli *cli, const char *text, void *data)
+{
+	(void)data;
+	if (cli->quiet)
+		return;
+	out_lines(&cli->talk, STYLE_DIM, "  | ", text);
+	(void)out_flush(&cli->talk);
+}
+
+int cmd_update_inputs(struct cli *cli, struct error *err)
+{
+	json_auto_t *request = cli_request("update_inputs"), *row = NULL, *answer = NULL;
+	json_t *names = json_array();
+	int r;
+
+	for (size_t i = 0; i < cli->args.n_words; i++)
+		json_array_append_new(names, json_string(cli->args.words[i]));
+	json_object_set_new(request, "names", names);
+	json_put_str(request, "description", args_get(&cli->args, "message"));
+	r = wait_build_log(cli, TAKE_PTR(request), tell_piece, NULL, &row, err);
+	if (r < 0)
+		return r;
+	answer = json_pack("{s:O?}", "proposal", row);
+	if (!row)
+		json_object_set_new(answer, "proposal", json_null());
+	if (cli_print_json(cli, answer, "proposal"))
+		return 0;
+	if (row)
+		announce(cli, row);
+	else
+		cli_say(cli, "nothing is newer: there is nothing to propose");
 	return 0;
 }
 

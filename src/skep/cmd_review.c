@@ -67,7 +67,7 @@ static void print_proposal(struct out *out, const json_t *row)
 	const char *description = field_str(row, "description");
 
 	out_add(out, STYLE_BOLD, "proposal %lld", (long long)field_int(row, "id"));
-	out_add(out, STYLE_PLAIN, " of %s is ", field_str(row, "agent"));
+	out_add(out, STYLE_PLAIN, " of %s is ", proposal_subject(row));
 	out_line(out, proposal_style(row), "%s", proposal_state(row));
 	field_print(out, "title", STYLE_PLAIN, "%s", proposal_title(row));
 	if (strcmp(description, proposal_title(row)) != 0)
@@ -75,6 +75,7 @@ static void print_proposal(struct out *out, const json_t *row)
 	if (!proposal_is_of_commit(row))
 		field_print(out, "kind", STYLE_BOLD, "%s", field_str(row, "kind"));
 	print_wanted(out, json_object_get(json_object_get(row, "payload"), "settings"));
+	effect_print_inputs(out, json_object_get(json_object_get(row, "payload"), "inputs"));
 	field_print(out, "author", STYLE_PLAIN, "%s", field_str(row, "author"));
 	field_print(out, "submitted", STYLE_PLAIN, "%s", field_str(row, "requested_at"));
 	field_print(out, "commit", STYLE_BOLD, "%s", proposal_commit(row));
@@ -412,8 +413,8 @@ static void say_approved(struct cli *cli, const json_t *answer, const json_t *lo
 		return;
 	}
 	cli_say(cli, "proposal %lld is %s: %s has commit %.*s", id,
-		row ? proposal_state(row) : "approved", field_str(looked_at, "agent"),
-		OID_SHORT, proposal_commit(looked_at));
+		row ? proposal_state(row) : "approved", proposal_subject(looked_at), OID_SHORT,
+		proposal_commit(looked_at));
 }
 
 static json_t *collect_acks(const struct args *args)

@@ -72,6 +72,11 @@ static const struct option fork_options[] = {
 	{},
 };
 
+static const struct option update_options[] = {
+	OPTION("message", 'm', "TEXT", "why"),
+	{},
+};
+
 static const struct option wait_options[] = {NO_WAIT, {}};
 
 #define ALL OPTION("all", 0, NULL, "every agent")
@@ -297,6 +302,11 @@ static const struct command commands[] = {
 	 "propose an agent made from another",
 	 "It begins with what AGENT has deployed, or had under number K, with its settings and "
 	 "a copy of what it keeps, but a port and ids of its own. An operator decides."},
+	{"update-inputs", REVIEW, "[NAME...]", REST_NONE, update_options, cmd_update_inputs,
+	 "propose newer inputs for all that Nix builds",
+	 "NAME is nixpkgs or base; without it both. Approved, all agents are built first, then "
+	 "switched to in waves, the manager first. When one fails, all go back to what they "
+	 "ran."},
 	{"cancel", REVIEW, "N", REST_NONE, NULL, cmd_cancel, "withdraw a proposal", NULL},
 	{"rollback", REVIEW, "AGENT [K]", REST_NONE, wait_options, cmd_rollback,
 	 "go back to what was deployed before, or to deployed K", NULL},

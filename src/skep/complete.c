@@ -112,7 +112,7 @@ static void offer_proposals(struct cli *cli, const char *prefix)
 		_cleanup_free_ char *number =
 			str_format("%lld", (long long)field_int(row, "id"));
 		_cleanup_free_ char *about =
-			str_format("%s: %s", field_str(row, "agent"), proposal_title(row));
+			str_format("%s: %s", proposal_subject(row), proposal_title(row));
 
 		offer(cli, prefix, number, about);
 	}

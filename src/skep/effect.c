@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "model/oid.h"
 #include "skep/rows.h"
 
 #include <string.h>
@@ -107,6 +108,42 @@ static void print_system(struct out *out, const json_t *effect)
 	print_paths(out, closure);
 }
 
+/* "nixpkgs 1111111 (2026-01-31) → 2222222 (2026-02-28)" */
+static void print_revision(struct buf *text, const json_t *end)
+{
+	const char *rev = field_str(end, "rev");
+
+	buf_addf(text, "%.*s", oid_is_valid(rev) ? OID_SHORT : 60,
+		 rev[0]                     ? rev
+		 : field_str(end, "url")[0] ? field_str(end, "url")
+					    : "?");
+	if (field_str(end, "at")[0])
+		buf_addf(text, " (%.10s)", field_str(end, "at"));
+}
+
+void effect_print_inputs(struct out *out, const json_t *inputs)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (inputs, i, row) {
+		const json_t *from = json_object_get(row, "from"),
+			     *to = json_object_get(row, "to");
+		_cleanup_buf_ struct buf text = {};
+
+		if (from)
+			print_revision(&text, from);
+		buf_add_str(&text, from && to ? " → " : from ? ", removed" : "added, ");
+		if (to)
+			print_revision(&text, to);
+		if (from && to && strcmp(field_str(from, "url"), field_str(to, "url")) != 0)
+			buf_addf(&text, ", of %s instead of %s", field_str(to, "url"),
+				 field_str(from, "url"));
+		field_print(out, i == 0 ? "inputs" : "", STYLE_BOLD, "%s %s",
+			    field_str(row, "name"), buf_str(&text));
+	}
+}
+
 int effect_show(struct cli *cli, int64_t id, struct error *err)
 {
 	json_auto_t *request = cli_request("effect"), *answer = NULL;
@@ -119,6 +156,10 @@ int effect_show(struct cli *cli, int64_t id, struct error *err)
 	if (r < 0 || cli_print_json(cli, answer, "effect"))
 		return r;
 	effect = json_object_get(answer, "effect");
+	if (json_object_get(effect, "inputs")) {
+		effect_print_inputs(out, json_object_get(effect, "inputs"));
+		return cli_finish_page(cli, err);
+	}
 	print_system(out, effect);
 	print_changes(out, "units", json_object_get(effect, "units"), "name");
 	print_changes(out, "ports", json_object_get(effect, "ports"), "port");

@@ -35,6 +35,7 @@ int cmd_validate(struct cli *cli, struct error *err);
 int cmd_plan(struct cli *cli, struct error *err);
 int cmd_apply(struct cli *cli, struct error *err);
 
+int cmd_update_inputs(struct cli *cli, struct error *err);
 int cmd_submit(struct cli *cli, struct error *err);
 int cmd_proposals(struct cli *cli, struct error *err);
 int cmd_diff(struct cli *cli, struct error *err);

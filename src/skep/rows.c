@@ -100,6 +100,13 @@ bool proposal_matches(const json_t *row, const char *word)
 	return strcmp(proposal_state(row), word) == 0;
 }
 
+const char *proposal_subject(const json_t *row)
+{
+	const char *agent = field_str(row, "agent");
+
+	return agent[0] ? agent : "the hive";
+}
+
 bool proposal_is_of_commit(const json_t *row)
 {
 	const char *kind = field_str(row, "kind");
@@ -157,7 +164,8 @@ void proposals_print(struct out *out, const json_t *rows, bool plain, bool with_
 
 		table_cell(table, STYLE_BOLD, "%lld", (long long)field_int(row, "id"));
 		if (with_agent)
-			table_cell(table, STYLE_PLAIN, "%s", field_str(row, "agent"));
+			table_cell(table, STYLE_PLAIN, "%s",
+				   field_str(row, "agent")[0] ? field_str(row, "agent") : "-");
 		table_cell(table, proposal_style(row), "%s", proposal_state(row));
 		table_cell(table, STYLE_DIM, "%.*s", plain ? OID_HEX_SIZE : OID_SHORT,
 			   proposal_commit(row));

@@ -32,6 +32,9 @@ const char *proposal_word_at(size_t index);
 /* Whether it is a commit of an agent's repository, the ordinary kind. */
 bool proposal_is_of_commit(const json_t *row);
 
+/* The agent it is about, or words for all of them. Borrowed. */
+const char *proposal_subject(const json_t *row);
+
 /* The proposed commit, "" when there is none. Borrowed. */
 const char *proposal_commit(const json_t *row);
 

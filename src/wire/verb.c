@@ -51,6 +51,8 @@ static const struct verb verbs[VERB_COUNT] = {
 	[VERB_IMPORT_HYPERHIVE] = {"import_hyperhive", VERB_IMPORT_HYPERHIVE, O, true, true,
 				   "names dry_run start state"},
 	[VERB_RENAME] = {"rename", VERB_RENAME, O | WS, true, true, "name to note wait"},
+	[VERB_UPDATE_INPUTS] = {"update_inputs", VERB_UPDATE_INPUTS, O, true, true,
+				"names description"},
 	[VERB_START] = {"start", VERB_START, O | M | W, true, false, "scope name wait"},
 	[VERB_STOP] = {"stop", VERB_STOP, O | M | W, true, false,
 		       "scope name graceful deadline_s wait"},

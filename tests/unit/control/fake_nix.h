@@ -2,7 +2,10 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* What Nix would have locked. */
 static const char fake_lock[] =
@@ -10,6 +13,37 @@ static const char fake_lock[] =
 	"\"nixpkgs\":{\"locked\":{\"type\":\"path\"}},\"base\":{\"locked\":{\"type\":\"path\"}}"
 	"},"
 	"\"root\":\"root\",\"version\":7}";
+
+/* The file "locked" is what Nix finds newer than that. */
+static inline json_t *fake_locked(const char *dir)
+{
+	char path[256];
+	json_t *lock, *answer;
+	char *text;
+
+	snprintf(path, sizeof(path), "%s/locked", dir);
+	lock = json_load_file(path, 0, NULL);
+	text = lock ? json_dumps(lock, 0) : NULL;
+	answer = json_pack("{s:s}", "lock", text ? text : fake_lock);
+	json_decref(lock);
+	free(text);
+	return answer;
+}
+
+static inline bool fake_is_sick(const char *dir, const char *agent, const char *system)
+{
+	char path[256], healthy[300] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/sick-%s", dir, agent);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (fscanf(f, "%299s", healthy) != 1)
+		healthy[0] = '\0';
+	(void)fclose(f);
+	return strcmp(healthy, system) != 0;
+}
 
 /* The tree itself, or what Nix would make of everything that skepd says goes into it. */
 static inline json_t *fake_build(const json_t *request)

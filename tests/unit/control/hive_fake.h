@@ -1,7 +1,8 @@
 /*
  * A stand-in for skep-exec that keeps its containers in variables. Files in the scratch
  * directory make it fail on purpose: "fail-VERB" (its text is the error; "fail-switch" once),
- * "once-VERB", "fail-VERB-AGENT", "hang-VERB" (no answer until it is cancelled), "slow-VERB",
+ * "once-VERB", "fail-VERB-AGENT", "hang-VERB", "hang-VERB-AGENT" (no answer until it is
+ * cancelled), "slow-VERB", "sick-AGENT" (its unit fails in any system but the one named in it),
  * "bad-system" (the id of a system whose unit fails), "no-units" (nobody can say which do),
  * "dead-AGENT" (its container has ended), "listener-PORT" (who holds a port), "entry-AGENT"
  * (keys laid over what is found of its container until it is started or changed, "spec" over
@@ -110,6 +111,7 @@ static bool fake_misbehaves(struct fake *f, const char *verb, const char *name, 
 	_cleanup_free_ char *once = str_format("once-%s", verb);
 	_cleanup_free_ char *once_path = str_format("%s/%s", f->dir, once);
 	_cleanup_free_ char *hang = str_format("hang-%s", verb);
+	_cleanup_free_ char *hang_named = str_format("%s-%s", hang, name ? name : "");
 	_cleanup_free_ char *slow = str_format("slow-%s", verb);
 	_cleanup_free_ char *fail = str_format("%s/fail-%s", f->dir, verb);
 	_cleanup_buf_ struct buf text = {};
@@ -119,7 +121,7 @@ static bool fake_misbehaves(struct fake *f, const char *verb, const char *name, 
 		fake_send(f, id, fake_failure(EIO, "it was told to fail"), -1);
 		return true;
 	}
-	if (fake_has(f, hang)) {
+	if (fake_has(f, hang) || fake_has(f, hang_named)) {
 		f->hung = id;
 		return true;
 	}
@@ -196,6 +198,8 @@ static json_t *fake_entry(const struct fake *f, struct fake_agent *a, bool whole
 			  a->running ? "running" : "stopped", "system",
 			  a->running ? a->system : "", "leader", a->running ? 4242 : 0,
 			  "failed_units", failed);
+	if (a->running && fake_is_sick(f->dir, a->name, a->system))
+		json_array_append_new(failed, json_string("agent.service"));
 	if (fake_has(f, "no-units"))
 		json_object_del(entry, "failed_units");
 	if (f->stop_s > 0 && !a->running)
@@ -330,7 +334,7 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 	} else if (strcmp(verb, "build") == 0) {
 		fake_send(f, id, fake_build(request), -1);
 	} else if (strcmp(verb, "lock") == 0) {
-		fake_send(f, id, json_pack("{s:s}", "lock", fake_lock), -1);
+		fake_send(f, id, fake_locked(f->dir), -1);
 	} else if (strcmp(verb, "effect") == 0) {
 		fake_send(f, id, json_pack("{s:s}", "effect", "{\"units\":[]}"), -1);
 	} else if (strcmp(verb, "cancel") == 0) {
