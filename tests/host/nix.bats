@@ -87,6 +87,13 @@ teardown() {
 	wait_for 90 is_effect "$N" failed
 	contains "$(skep diff "$N" --effect)" never
 	skep deny "$N" -m no
+	# what was built for one that is turned down is let go
+	propose_nix alice '{ environment.etc.what.text = "unwanted"; }'
+	wait_for 90 is_ready "$N"
+	system=$(skep --json diff "$N" --effect | jq -r .system)
+	contains "$(roots alice)" "$system"
+	skep deny "$N" -m no
+	wait_for 30 fails is_rooted alice "$system"
 	follow alice
 }
 

@@ -31,6 +31,10 @@ roots() {
 	in_host find "/nix/var/nix/gcroots/skep/var-lib-skep/$1" -type l -printf '%l\n' 2> /dev/null
 }
 
+is_rooted() {
+	roots "$1" | grep -qxF "$2"
+}
+
 # without_nix COMMAND...: while there is no daemon to build with
 without_nix() {
 	local status=0
