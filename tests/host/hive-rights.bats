@@ -133,7 +133,8 @@ said() {
 	# nobody else inside
 	run -1 inside alice setpriv --reuid=1000 --regid=1000 --clear-groups python3 -c "$SAY" $OWN <<< '{"cmd":"whoami"}'
 	contains "$output" 'Permission denied'
-	# not even the host's root, nor another agent's, were the file open to them
+	# not even the host's root, nor another agent's, were the file open to them and left so
+	skep set alice reconcile=report
 	in_host chmod 666 $socket
 	in_host chmod o+x /run/skep/agents
 	for uid in 0 992 1000 "$(shown bob uid_base)" $(($(shown alice uid_base) + 1)); do
@@ -141,8 +142,9 @@ said() {
 	done
 	run -4 in_host skep --socket $socket whoami
 	contains "$output" "this is the socket of 'alice' and not yours"
-	in_host chmod 600 $socket
 	in_host chmod o-x /run/skep/agents
+	skep set alice reconcile=
+	wait_for 30 in_host sh -c "[ \$(stat -c %a $socket) = 600 ]"
 	equal ok "$(said alice '{"cmd":"whoami"}')"
 	equal 6 "$(in_host journalctl --no-pager -o cat -u skepd.service | grep -c 'a peer of a wrong uid was refused')"
 }
