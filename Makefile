@@ -272,7 +272,7 @@ bench: all $(BENCH_TOOLS) $(BENCH_PROGRAMS) ## how fast and how large, side by s
 check-browser: all $(BROWSER_TESTS) ## the dashboard in Chromium, over a real hive (as root) and over one in memory
 	$(Q)BUILD=$(BUILD) tests/run browser
 
-lint: ## layers, headers, format, shell scripts, clang's warnings
+lint: ## layers, headers, format, shell scripts, clang's warnings, gcc's analyzer
 	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run lint
 
 C_FILES = $(shell find src tests -name '*.[ch]')
@@ -291,9 +291,8 @@ coverage: ## how much of each file the unit tests reach
 	$(Q)llvm-cov report -instr-profile=$(BUILD)/coverage/all.profdata \
 		$(foreach t,$(TESTS),-object $(patsubst $(BUILD)/%,$(BUILD)/coverage/%,$(t))) $(wildcard src/*/*.c)
 
-analyze: ## gcc's static analyzer over every file
-	$(Q)rm -rf $(BUILD)/analyze
-	$(Q)$(MAKE) BUILD=$(BUILD)/analyze CC=gcc CFLAGS='-O1 -g -fanalyzer' all
+analyze: ## gcc's static analyzer over every file of the programs; lint does it, too
+	$(Q)BUILD=$(BUILD) tests/lint/analyzer
 
 compile_commands.json: FORCE ## for clangd and clang-tidy
 	$(Q)BUILD=$(BUILD) tests/compile-commands > $@

@@ -143,29 +143,41 @@ static json_t *all_flags(struct repo *repo, const struct proposal *p)
 	return view_flags(&whole->flags);
 }
 
+static int put_commit(json_t *row, struct repo *repo, const struct proposal *p,
+		      struct error *err)
+{
+	_cleanup_free_ char *title = NULL, *author = NULL;
+	int r = repo_commit_summary(repo, p->commit, &title, &author, err);
+
+	if (r < 0)
+		return r;
+	json_object_set_new(row, "commit_title", json_string(title));
+	json_object_set_new(row, "author", json_string(author));
+	return 0;
+}
+
 int handle_proposal(struct session *s, const json_t *request, struct error *err)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
-	_cleanup_free_ char *title = NULL, *author = NULL, *log = NULL;
+	_cleanup_(json_decrefp) json_t *row = NULL;
+	_cleanup_free_ char *log = NULL;
 	struct proposal *p;
 	struct stat st;
-	json_t *row;
 	int r;
 
 	if ((r = dispatch_proposal(s, request, &p, err)) < 0 ||
-	    (r = hive_open_home(s->hive, p, &repo, err)) < 0 ||
-	    (r = repo_commit_summary(repo, p->commit, &title, &author, err)) < 0)
+	    (r = hive_open_home(s->hive, p, &repo, err)) < 0)
 		return r;
 	row = row_proposal(s->hive, p);
-	json_object_set_new(row, "commit_title", json_string(title));
-	json_object_set_new(row, "author", json_string(author));
+	if ((r = put_commit(row, repo, p, err)) < 0)
+		return r;
 	json_object_set_new(row, "flags", all_flags(repo, p));
 	json_object_set_new(row, "history", proposal_history(repo, p->id));
 	log = hive_log_path(s->hive, p->id);
 	json_object_set_new(row, "log_bytes",
 			    json_integer(stat(log, &st) == 0 ? st.st_size : 0));
 	seen_put(s, p, row);
-	session_answer(s, answer_with("proposal", row));
+	session_answer(s, answer_with("proposal", TAKE_PTR(row)));
 	return 0;
 }
 

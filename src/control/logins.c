@@ -86,13 +86,18 @@ static void take_up(struct login_book *book)
 
 /* ---- the end of a login ---- */
 
+static int no_login(struct error *err)
+{
+	return error_set_code(err, EACCES, "unauthorized", "this login has ended");
+}
+
 static void end_stream(struct session *s, void *data)
 {
 	struct error err = {};
 
 	if (s->login_id != *(int64_t *)data || s->mode == SESSION_REQUESTS)
 		return;
-	error_set_code(&err, EACCES, "unauthorized", "this login has ended");
+	(void)no_login(&err);
 	session_send(s, answer_error(&err));
 	conn_close(s->conn, true);
 }
@@ -456,6 +461,8 @@ int handle_web_step_up(struct session *s, const json_t *request, struct error *e
 	bool locked = false;
 	int r;
 
+	if (!login)
+		return no_login(err);
 	if ((r = json_get_str(request, "code", true, &code, err)) < 0)
 		return r;
 	r = logins_step_up(book->logins, &now, login, code, &locked, err);
@@ -471,11 +478,13 @@ int handle_web_step_up(struct session *s, const json_t *request, struct error *e
 
 int handle_web_session(struct session *s, const json_t *request, struct error *err)
 {
+	const struct login *login = login_of(s);
 	struct login_now now = now_of(s->hive);
 
 	(void)request;
-	(void)err;
-	session_answer(s, answer_with("login", row_login(login_of(s), &now)));
+	if (!login)
+		return no_login(err);
+	session_answer(s, answer_with("login", row_login(login, &now)));
 	return 0;
 }
 

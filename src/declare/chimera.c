@@ -96,7 +96,9 @@ static int read_all(struct tree *t, const char *directory, const char *below, js
 			if (r < 0)
 				return r;
 		}
-		json_object_foreach (below ? value : NULL, name, entry)
+		if (!below)
+			continue;
+		json_object_foreach (value, name, entry)
 			if (strcmp(name, below) != 0)
 				chimera_note(t->notes, file->path, name, "is not carried over");
 	}

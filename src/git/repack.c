@@ -50,42 +50,42 @@ static bool has_suffix(const char *s, const char *suffix)
 	return n > m && strcmp(s + n - m, suffix) == 0;
 }
 
-static DIR *open_list(const char *dir, const char *below, struct error *err)
+/* *ret stays NULL where there is no such directory. */
+static int open_list(const char *dir, const char *below, DIR **ret, struct error *err)
 {
 	_cleanup_free_ char *path = str_format("%s/.git/objects/%s", dir, below);
-	DIR *list = opendir(path);
 
-	if (!list && errno != ENOENT)
-		error_set_errno(err, errno, "cannot list '%s'", path);
-	return list;
+	*ret = opendir(path);
+	if (!*ret && errno != ENOENT)
+		return error_set_errno(err, errno, "cannot list '%s'", path);
+	return 0;
 }
 
 /* Adds "pack-….pack" without its ending. */
 static int list_packs(const char *dir, struct names *ret, struct error *err)
 {
-	_cleanup_closedir_ DIR *list = open_list(dir, "pack", err);
+	_cleanup_closedir_ DIR *list = NULL;
 	struct dirent *entry;
+	int r = open_list(dir, "pack", &list, err);
 
-	if (!list)
-		return errno == ENOENT ? 0 : -errno;
-	while ((entry = readdir(list)))
+	while (list && (entry = readdir(list)))
 		if (has_suffix(entry->d_name, ".pack"))
-			names_add(ret, strndup(entry->d_name, strlen(entry->d_name) - 5));
-	return 0;
+			names_add(ret, str_format("%.*s", (int)strlen(entry->d_name) - 5,
+						  entry->d_name));
+	return r;
 }
 
 /* Adds "17/0123…" of one of the 256 directories. */
 static int list_loose(const char *dir, const char *below, struct names *ret, struct error *err)
 {
-	_cleanup_closedir_ DIR *list = open_list(dir, below, err);
+	_cleanup_closedir_ DIR *list = NULL;
 	struct dirent *entry;
+	int r = open_list(dir, below, &list, err);
 
-	if (!list)
-		return errno == ENOENT ? 0 : -errno;
-	while ((entry = readdir(list)))
+	while (list && (entry = readdir(list)))
 		if (strlen(entry->d_name) == OID_HEX_SIZE - 3)
 			names_add(ret, str_format("%s/%s", below, entry->d_name));
-	return 0;
+	return r;
 }
 
 int repack_is_due(const char *dir, bool *ret, struct error *err)

@@ -172,9 +172,11 @@ static int write_scratch(const struct flake *flake, const char *lock, struct err
 {
 	_cleanup_close_ int fd = open(SCRATCH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_free_ char *text = NULL;
-	int r = fd < 0 ? error_set_errno(err, errno, "cannot open '" SCRATCH "'")
-		       : flake_render(scratch_template, flake, &text, err);
+	int r;
 
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot open '" SCRATCH "'");
+	r = flake_render(scratch_template, flake, &text, err);
 	if (r == 0)
 		r = file_write_atomic(fd, "flake.nix", text, strlen(text), 0644, err);
 	if (r == 0 && lock && *lock)

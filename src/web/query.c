@@ -16,8 +16,9 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Undoes percent-encoding (and '+', which forms write for a space). The caller frees *ret. */
-static int decode(const char *text, size_t size, char **ret, struct error *err)
+/* Undoes percent-encoding (and '+', which forms write for a space): NULL and an error where
+ * that is no text. The caller frees it. */
+static char *decode(const char *text, size_t size, struct error *err)
 {
 	_cleanup_buf_ struct buf out = {};
 
@@ -28,8 +29,10 @@ static int decode(const char *text, size_t size, char **ret, struct error *err)
 			int high = i + 2 < size ? hex_digit(text[i + 1]) : -1;
 			int low = i + 2 < size ? hex_digit(text[i + 2]) : -1;
 
-			if (high < 0 || low < 0)
-				return error_set(err, EINVAL, "the query is not well encoded");
+			if (high < 0 || low < 0) {
+				error_set(err, EINVAL, "the query is not well encoded");
+				return NULL;
+			}
 			c = (char)(high * 16 + low);
 			i += 2;
 		} else if (c == '+') {
@@ -37,10 +40,11 @@ static int decode(const char *text, size_t size, char **ret, struct error *err)
 		}
 		buf_add_char(&out, c);
 	}
-	if (!text_is_utf8(buf_str(&out), out.size) || strlen(buf_str(&out)) != out.size)
-		return error_set(err, EINVAL, "the query is not text");
-	*ret = str_dup(buf_str(&out));
-	return 0;
+	if (!text_is_utf8(buf_str(&out), out.size) || strlen(buf_str(&out)) != out.size) {
+		error_set(err, EINVAL, "the query is not text");
+		return NULL;
+	}
+	return str_dup(buf_str(&out));
 }
 
 static json_t *to_list(const char *text)
@@ -115,9 +119,10 @@ static int read_pair(const char *pair, size_t size, const struct route_param *pa
 	}
 	if (json_object_get(request, param->key))
 		return error_set(err, EINVAL, "the query has '%s' twice", param->query);
-	r = equals ? decode(equals + 1, size - n - 1, &text, err) : decode("", 0, &text, err);
-	if (r == 0)
-		r = convert(param, text, &value, err);
+	text = equals ? decode(equals + 1, size - n - 1, err) : decode("", 0, err);
+	if (!text)
+		return -EINVAL;
+	r = convert(param, text, &value, err);
 	if (r == 0)
 		json_object_set_new(request, param->key, value);
 	return r;
