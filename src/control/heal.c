@@ -20,6 +20,8 @@
 #define PAUSE_LAST_MS 300000
 #define STEADY_MS 600000 /* after so long without a difference the pauses begin anew */
 
+#define CONF_LINE "conf " /* of nixos-container's conf file, by its key */
+
 /* From the mildest to the one that includes the others. */
 enum remedy {
 	REMEDY_NONE, /* somebody has to look: a foreign listener, a crash loop */
@@ -27,6 +29,7 @@ enum remedy {
 	REMEDY_MARKER,
 	REMEDY_SOCKET,
 	REMEDY_LIMITS,
+	REMEDY_FILES,
 	REMEDY_RESTART,
 	REMEDY_STOP,
 };
@@ -42,6 +45,7 @@ static enum remedy remedy_of(const struct agent *agent, const char *field)
 		{"paused", REMEDY_MARKER},     {"socket", REMEDY_SOCKET},
 		{"memory_max", REMEDY_LIMITS}, {"cpu_quota", REMEDY_LIMITS},
 		{"tasks_max", REMEDY_LIMITS},  {"drop-in", REMEDY_LIMITS},
+		{"conf", REMEDY_FILES},        {"profile", REMEDY_FILES},
 	};
 
 	/*
@@ -52,6 +56,8 @@ static enum remedy remedy_of(const struct agent *agent, const char *field)
 		return !agent->settings.running && strcmp(agent->state, "running") == 0
 			       ? REMEDY_STOP
 			       : REMEDY_NONE;
+	if (strncmp(field, CONF_LINE, strlen(CONF_LINE)) == 0)
+		return REMEDY_FILES;
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (strcmp(field, known[i].field) == 0)
 			return known[i].remedy;
@@ -136,6 +142,15 @@ static void tell_limits(struct agent *agent)
 	lifecycle_tell_limits(agent->hive, agent, &limits, on_told, NULL);
 }
 
+/* What a start would put right as well, without one. */
+static void mend_around(struct agent *agent, unsigned set)
+{
+	if (has(set, REMEDY_LIMITS))
+		tell_limits(agent);
+	if (has(set, REMEDY_FILES))
+		lifecycle_tell_files(agent->hive, agent, on_told, NULL);
+}
+
 static void mend(struct agent *agent, unsigned set)
 {
 	struct hive *hive = agent->hive;
@@ -151,8 +166,8 @@ static void mend(struct agent *agent, unsigned set)
 		(void)lifecycle_stop(hive, agent, NULL, 0, &op, NULL);
 	else if (has(set, REMEDY_RESTART) && !drift_is_quarantined(agent))
 		restart(agent);
-	else if (has(set, REMEDY_LIMITS))
-		tell_limits(agent);
+	else
+		mend_around(agent, set);
 }
 
 /* ---- whether ---- */

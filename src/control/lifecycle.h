@@ -74,6 +74,9 @@ int lifecycle_set(struct hive *hive, struct agent *agent, const json_t *settings
 void lifecycle_tell_limits(struct hive *hive, struct agent *agent, const struct limits *limits,
 			   lifecycle_fn fn, void *data);
 
+/* Has the files put back that a container of nixos-container is started by. */
+void lifecycle_tell_files(struct hive *hive, struct agent *agent, lifecycle_fn fn, void *data);
+
 /* -ENOENT, -EINVAL: a parent that is no agent, or a ring of them. */
 int lifecycle_check_parent(const struct hive *hive, const struct settings *wanted,
 			   struct error *err);

@@ -98,6 +98,14 @@ void lifecycle_tell_limits(struct hive *hive, struct agent *agent, const struct 
 		telling_new(agent, "the container did not take its limits", fn, data));
 }
 
+void lifecycle_tell_files(struct hive *hive, struct agent *agent, lifecycle_fn fn, void *data)
+{
+	(void)executor_call(hive->executor, "restore", container_arguments(agent, NULL), NULL,
+			    0, on_applied,
+			    telling_new(agent, "the container's files were not put back", fn,
+					data));
+}
+
 /* Lays the changes over a copy of the settings; says whether a running container must be
  * restarted for them. */
 static int make_wanted(struct hive *hive, const struct agent *agent, const json_t *changes,

@@ -5,8 +5,8 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "host/accounting.h"
+#include "host/driver.h"
 #include "host/dropins.h"
-#include "host/nspawn.h"
 #include "host/ports.h"
 #include "host/systemd.h"
 
@@ -83,32 +83,34 @@ static int differ_network(pid_t leader, const struct container_spec *spec, json_
 
 /* ---- mounts ---- */
 
-static int differ_mounts(const struct place *place, pid_t leader,
-			 const struct container_spec *spec, json_t *list, struct error *err)
+int differ_real_place(const struct place *place, struct place *ret, char **ret_state,
+		      char **ret_runtime, struct error *err)
 {
 	_cleanup_free_ char *state = realpath(place->state, NULL);
-	_cleanup_free_ char *runtime = realpath(place->runtime, NULL);
-	const struct nspawn_setup setup = {.root = "/", .usr = "/usr", .skep = "/skep"};
-	_cleanup_buf_ struct buf own = {}, leaders = {};
-	struct place real = *place;
-	char path[64], **argv;
-	int r;
+	_cleanup_free_ char *runtime = state ? realpath(place->runtime, NULL) : NULL;
 
-	if (!state || !runtime)
+	if (!runtime)
 		return error_set_errno(err, errno, "cannot find '%s'",
 				       state ? place->runtime : place->state);
-	real.state = state;
-	real.runtime = runtime;
+	*ret = *place;
+	ret->state = *ret_state = TAKE_PTR(state);
+	ret->runtime = *ret_runtime = TAKE_PTR(runtime);
+	return 0;
+}
+
+int differ_mounts(pid_t leader, char *const *argv, json_t *list, struct error *err)
+{
+	_cleanup_buf_ struct buf own = {}, leaders = {};
+	char path[64];
+	int r;
+
 	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)leader);
 	r = file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &own, err);
 	if (r == 0)
 		r = file_read(AT_FDCWD, path, MOUNTINFO_MAX, &leaders, err);
-	if (r < 0)
-		return r;
-	argv = nspawn_argv(&real, spec, &setup);
-	differ_binds(buf_str(&own), buf_str(&leaders), argv, list);
-	nspawn_free_argv(argv);
-	return 0;
+	if (r == 0)
+		differ_binds(buf_str(&own), buf_str(&leaders), argv, list);
+	return r;
 }
 
 /* ---- limits ---- */
@@ -252,15 +254,13 @@ int differ_container(const struct place *place, const struct container_spec *spe
 	int r = 0;
 
 	differ_socket(place, spec, list);
-	/* how containers of another driver are made is that driver's */
-	if (state->state != CONTAINER_RUNNING || state->ending || state->leader == 0 ||
-	    spec->driver != DRIVER_NSPAWN)
+	if (state->state != CONTAINER_RUNNING || state->ending || state->leader == 0)
 		return 0;
 	r = differ_ids(state->leader, spec, list, err);
 	if (r == 0)
 		r = differ_network(state->leader, spec, list, err);
 	if (r == 0)
-		r = differ_mounts(place, state->leader, spec, list, err);
+		r = driver_get(spec->driver)->differ(place, spec, state, list, err);
 	if (r == 0)
 		r = differ_limits(state->leader, &spec->limits, list, err);
 	if (r == 0 && systemd)

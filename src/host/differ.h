@@ -17,14 +17,20 @@
 void differ_add(json_t *list, const char *field, const char *want, const char *have);
 
 /*
- * Its ids, its network, what is mounted in it, the limits of its control group and their
- * drop-in, who else listens on its port, and its socket. Of a container that does not run, is
- * about to stop, or is of another driver than nspawn, only the last. systemd: its unit is the
- * host's, with a drop-in.
+ * Its ids, its network, what its driver made (host/driver.h), the limits of its control group
+ * and their drop-in, who else listens on its port, and its socket. Of a container that does not
+ * run, or is about to stop, only the last. systemd: its unit is the host's, with a drop-in.
  */
 int differ_container(const struct place *place, const struct container_spec *spec,
 		     const struct container_state *state, bool systemd, json_t *list,
 		     struct error *err);
+
+/* The place with its directories as the kernel names them. The caller frees both. */
+int differ_real_place(const struct place *place, struct place *ret, char **ret_state,
+		      char **ret_runtime, struct error *err);
+
+/* What is mounted in the container of a leader, against nspawn's arguments. */
+int differ_mounts(pid_t leader, char *const *argv, json_t *list, struct error *err);
 
 /*
  * What nspawn was told to bind (its arguments), against where that really is in the container:

@@ -28,7 +28,8 @@ static char *take_part(const char **at)
 	return buf_take(&part);
 }
 
-/* What is mounted at point, of all that is there the one that is wanted, if it is. */
+/* What is mounted at point, of all that is there the last one that is wanted, if any is: the
+ * container itself can only cover it. */
 struct found {
 	bool any, right, read_only;
 	char *root; /* of the last one */
@@ -44,13 +45,17 @@ static void look(const char *leaders, const char *point, const char *device, con
 	     line = strtok_r(NULL, "\n", &save)) {
 		struct mount_line m;
 
-		if (!mount_line_split(line, &m) || strcmp(m.point, point) != 0 || ret->right)
+		bool right;
+
+		if (!mount_line_split(line, &m) || strcmp(m.point, point) != 0)
+			continue;
+		right = !dir || (strcmp(m.device, device) == 0 && strcmp(m.root, dir) == 0);
+		if (ret->right && (!right || !dir))
 			continue;
 		free(ret->root);
 		ret->root = str_dup(m.root);
 		ret->any = true;
-		ret->right =
-			!dir || (strcmp(m.device, device) == 0 && strcmp(m.root, dir) == 0);
+		ret->right = right;
 		ret->read_only = strncmp(m.options, "ro", 2) == 0;
 	}
 }

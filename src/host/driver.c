@@ -4,8 +4,10 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "host/differ.h"
 #include "host/gcroot.h"
 #include "host/nixos_owner.h"
+#include "host/nspawn.h"
 #include "host/readback.h"
 #include "host/roots.h"
 
@@ -85,6 +87,23 @@ static int inspect(struct verb_request *request, const char *agent, struct conta
 	return 0;
 }
 
+static int differ(const struct place *place, const struct container_spec *spec,
+		  const struct container_state *state, json_t *list, struct error *err)
+{
+	const struct nspawn_setup setup = {.root = "/", .usr = "/usr", .skep = "/skep"};
+	_cleanup_free_ char *state_dir = NULL, *runtime_dir = NULL;
+	struct place real;
+	char **argv;
+	int r = differ_real_place(place, &real, &state_dir, &runtime_dir, err);
+
+	if (r < 0)
+		return r;
+	argv = nspawn_argv(&real, spec, &setup);
+	r = differ_mounts(state->leader, argv, list, err);
+	nspawn_free_argv(argv);
+	return r;
+}
+
 const struct driver driver_nspawn = {
 	.name = "nspawn",
 	.create = create,
@@ -93,6 +112,7 @@ const struct driver driver_nspawn = {
 	.switch_over = switch_over,
 	.destroy = destroy,
 	.inspect = inspect,
+	.differ = differ,
 };
 
 const struct driver *driver_get(enum driver_kind kind)

@@ -43,6 +43,12 @@ struct driver {
 	/* What cannot be read is an error, never a container that is not there. */
 	int (*inspect)(struct verb_request *request, const char *agent,
 		       struct container_view *ret, struct error *err);
+	/*
+	 * Adds to list (host/differ.h) in what a container that runs is not as create and start
+	 * make it from this specification. What all drivers have in common is left out.
+	 */
+	int (*differ)(const struct place *place, const struct container_spec *spec,
+		      const struct container_state *state, json_t *list, struct error *err);
 };
 
 extern const struct driver driver_nspawn, driver_nixos_container;

@@ -14,6 +14,7 @@
 #include "host/inside.h"
 #include "host/nixos_conf.h"
 #include "host/nixos_container.h"
+#include "host/nixos_differ.h"
 #include "host/nixos_owner.h"
 #include "host/readback.h"
 
@@ -84,10 +85,14 @@ static int make_container(struct verb_request *request, const struct container_s
 	struct error ignored;
 	int r = 0;
 
-	/* A conf file without a profile is what a create that was cut short leaves. */
-	if (c->kind == NIXOS_PRESENT && !c->profile[0])
+	/* A conf file alone is what a create that was cut short leaves: one that ran has a
+	 * root, and may be running. */
+	if (c->kind == NIXOS_PRESENT && !c->profile[0] && !c->has_root)
 		r = nixos_unmake(place, spec->agent, err);
 	else if (c->kind == NIXOS_PRESENT)
+		return 0;
+	/* Only the conf file of ours is gone, which has nothing but what is written next. */
+	else if (c->has_root && nixos_owned(place, spec->agent))
 		return 0;
 	/* Noted first, so that whatever happens next is known to be ours. */
 	if (r == 0)
@@ -310,6 +315,7 @@ const struct driver driver_nixos_container = {
 	.switch_over = switch_over,
 	.destroy = destroy,
 	.inspect = inspect,
+	.differ = nixos_differ,
 };
 
 int nixos_adopt(const struct place *place, const char *agent, struct error *err)

@@ -1,6 +1,7 @@
 #include "host/nixos_conf.h"
 
 #include "base/cleanup.h"
+#include "host/differ.h"
 #include "host/env_file.h"
 #include "host/nixos_owner.h"
 #include "host/nspawn.h"
@@ -15,6 +16,7 @@
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/:=,@+-"
 #define PATH_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/=@+-"
 #define SYSTEM_KEY "SYSTEM_PATH="
+#define BLANKS " \t\r\n"
 
 /*
  * What decides how the container runs. Of the addresses every one has to be empty, or the unit
@@ -45,18 +47,34 @@ static const char *const emptied[] = {
 	"LOCAL_ADDRESS6=\n", "HOST_BRIDGE=\n",
 };
 
-static bool is_owned(const char *line)
+/* key ends in '='. */
+static bool has_key(const char *line, const char *key)
 {
 	size_t n;
 
 	line += strspn(line, " \t");
 	n = strcspn(line, "= \t\r\n");
-	if (line[n + strspn(line + n, " \t")] != '=')
-		return false;
+	return line[n + strspn(line + n, " \t")] == '=' && strlen(key) == n + 1 &&
+	       strncmp(line, key, n) == 0;
+}
+
+static bool is_owned(const char *line)
+{
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
-		if (strlen(owned[i]) == n + 1 && strncmp(line, owned[i], n) == 0)
+		if (has_key(line, owned[i]))
 			return true;
 	return false;
+}
+
+/* Where the statement that begins at text has ended. */
+static const char *skip_statement(struct env_reader *reader, const char *text)
+{
+	while (*text) {
+		env_reader_step(reader, *text++);
+		if (reader->state == ENV_BETWEEN && strchr("\r\n", text[-1]))
+			break;
+	}
+	return text;
 }
 
 /* A bind of the host's dir/name at a place inside; how is "" or begins with ':'. */
@@ -129,15 +147,12 @@ void nixos_conf_rewrite(const char *text, const char *own, struct buf *out)
 {
 	_cleanup_buf_ struct buf kept = {};
 	struct env_reader reader = {};
-	const char *start = text;
+	const char *next;
 
-	while (*text) {
-		env_reader_step(&reader, *text++);
-		if (*text && (reader.state != ENV_BETWEEN || !strchr("\r\n", text[-1])))
-			continue;
-		if (!is_owned(start))
-			buf_add(&kept, start, (size_t)(text - start));
-		start = text;
+	for (; *text; text = next) {
+		next = skip_statement(&reader, text);
+		if (!is_owned(text))
+			buf_add(&kept, text, (size_t)(next - text));
 	}
 	/* A last statement that wants to go on must not swallow ours, whichever systemd reads
 	 * it. */
@@ -145,6 +160,77 @@ void nixos_conf_rewrite(const char *text, const char *own, struct buf *out)
 	env_file_end(&kept, true);
 	buf_add_str(out, buf_str(&kept));
 	buf_add_str(out, own);
+}
+
+char *nixos_conf_value(const char *text, const char *key)
+{
+	_cleanup_free_ char *wanted = str_format("%s=", key);
+	struct env_reader reader = {};
+	const char *next, *from = "";
+	size_t size = 0;
+
+	for (; *text; text = next) {
+		next = skip_statement(&reader, text);
+		if (!has_key(text, wanted))
+			continue;
+		from = strchr(text, '=') + 1;
+		from += strspn(from, " \t");
+		size = next > from ? (size_t)(next - from) : 0;
+		while (size > 0 && strchr(" \t\r\n", from[size - 1]))
+			size--;
+	}
+	if (size >= 2 && strchr("'\"", from[0]) && from[size - 1] == from[0]) {
+		from++;
+		size -= 2;
+	}
+	return str_format("%.*s", (int)size, from);
+}
+
+static bool has_word(const char *words, const char *word, size_t size)
+{
+	while (*(words += strspn(words, BLANKS))) {
+		size_t n = strcspn(words, BLANKS);
+
+		if (n == size && strncmp(words, word, n) == 0)
+			return true;
+		words += n;
+	}
+	return false;
+}
+
+char *nixos_words_without(const char *words, const char *others)
+{
+	struct buf out = {};
+
+	while (*(words += strspn(words, BLANKS))) {
+		size_t n = strcspn(words, BLANKS);
+
+		if (!has_word(others, words, n))
+			buf_addf(&out, "%s%.*s", out.size ? " " : "", (int)n, words);
+		words += n;
+	}
+	if (out.size == 0)
+		buf_add_str(&out, "nothing");
+	return buf_take(&out);
+}
+
+void nixos_conf_differ(const char *text, const char *own, json_t *list)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(owned); i++) {
+		_cleanup_free_ char *key = strndup(owned[i], strlen(owned[i]) - 1);
+		_cleanup_free_ char *field = str_format("conf %s", key);
+		_cleanup_free_ char *want = nixos_conf_value(own, key);
+		_cleanup_free_ char *have = nixos_conf_value(text, key);
+		_cleanup_free_ char *missing = nixos_words_without(want, have);
+		_cleanup_free_ char *added = nixos_words_without(have, want);
+
+		if (strcmp(want, have) == 0)
+			continue;
+		if (strcmp(missing, added) == 0) /* nothing, both */
+			differ_add(list, field, "in order", "in another order");
+		else
+			differ_add(list, field, missing, added);
+	}
 }
 
 /* The text without its SYSTEM_PATH lines. */

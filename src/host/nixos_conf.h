@@ -10,6 +10,7 @@
 #include "host/place.h"
 #include "host/spec.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 
 /*
@@ -21,6 +22,19 @@ int nixos_conf_own(const struct place *place, const struct container_spec *spec,
 
 /* The text without any line skep owns, then those given. Doing it again changes nothing. */
 void nixos_conf_rewrite(const char *text, const char *own, struct buf *out);
+
+/*
+ * In which of the lines skep owns a text differs from those it should have, as rows of
+ * host/differ.h: "conf KEY". Of nspawn's flags only those that one of the two lacks. Pure.
+ */
+void nixos_conf_differ(const char *text, const char *own, json_t *list);
+
+/* The value of the last line of a key, without its quotes; "" when there is none. The caller
+ * frees it. */
+char *nixos_conf_value(const char *text, const char *key);
+
+/* The words of one text that another has not, for people; "nothing" when there are none. */
+char *nixos_words_without(const char *words, const char *others);
 
 /* Whether two texts differ in nothing but the system: then the unit need not be restarted. */
 bool nixos_conf_same_host(const char *a, const char *b);

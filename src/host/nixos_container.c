@@ -51,12 +51,12 @@ static int look_at_conf(struct nixos_container *c, struct error *err)
 		c->kind = NIXOS_ABSENT;
 		return 0;
 	}
-	if (!S_ISREG(st.st_mode) || access(path, W_OK) < 0) {
-		c->kind = NIXOS_DECLARED;
+	c->kind = NIXOS_DECLARED;
+	if (!S_ISREG(st.st_mode))
 		return 0;
-	}
+	c->is_file = true;
 	r = file_read(AT_FDCWD, path, CONF_MAX, &c->conf, err);
-	if (r == 0)
+	if (r == 0 && access(path, W_OK) == 0)
 		c->kind = NIXOS_PRESENT;
 	return r;
 }
@@ -91,10 +91,13 @@ int nixos_set_profile(const struct place *place, const struct nixos_container *c
 		      const char *system, struct error *err)
 {
 	_cleanup_free_ char *profile = profile_path(c), *scratch = scratch_dir(place);
-	_cleanup_free_ char *target = NULL;
+	_cleanup_free_ char *target = NULL, *dir = str_format(NIXOS_PROFILES "/%s", c->name);
 	const char *const arguments[] = {"--profile", profile, "--set", system, NULL};
-	int r = tool_run(scratch, "nix-env", arguments, PROFILE_MS, err);
+	int r;
 
+	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+		return error_set_errno(err, errno, "cannot make '%s'", dir);
+	r = tool_run(scratch, "nix-env", arguments, PROFILE_MS, err);
 	if (r < 0)
 		return r;
 	target = realpath(profile, NULL);

@@ -19,6 +19,7 @@ enum nixos_conf_kind {
 struct nixos_container {
 	char name[CONTAINER_NAME_SIZE];
 	enum nixos_conf_kind kind;
+	bool is_file;              /* the conf file, and no link to one */
 	struct buf conf;           /* its text */
 	char profile[SYSTEM_SIZE]; /* what its profile leads to; "": it has none */
 	bool has_root;

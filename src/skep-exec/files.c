@@ -5,6 +5,7 @@
 #include "base/dirwatch.h"
 #include "base/log.h"
 #include "host/dropins.h"
+#include "host/nixos_owner.h"
 #include "host/systemd.h"
 #include "skep-exec/agent.h"
 
@@ -77,6 +78,17 @@ void files_free(struct files *f)
 	free(f);
 }
 
+static void watch_nixos(struct files *f, const char *agent)
+{
+	_cleanup_free_ char *profile = NULL;
+	char container[CONTAINER_NAME_SIZE];
+
+	name_container(container, agent);
+	profile = str_format(NIXOS_PROFILES "/%s", container);
+	(void)dirwatch_add(f->watch, NIXOS_CONF_DIR, NULL);
+	(void)dirwatch_add(f->watch, profile, NULL);
+}
+
 void files_watch(struct files *f, const char *agent)
 {
 	const struct place *place = &f->options->place;
@@ -91,6 +103,8 @@ void files_watch(struct files *f, const char *agent)
 	(void)dirwatch_add(f->watch, state, NULL);
 	if (f->options->standalone)
 		return;
+	if (nixos_owned(place, agent))
+		watch_nixos(f, agent);
 	dropin = str_format(DROPIN_ROOT "/%s.d", systemd_unit_name(unit, place, agent));
 	(void)dirwatch_add(f->watch, dropin, NULL);
 }

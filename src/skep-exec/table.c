@@ -117,6 +117,7 @@ static const struct verb verbs[] = {
 		   OPTIONAL("port", ARG_INT, 1, UINT16_MAX), OPTIONAL("nix", ARG_BOOL, 0, 0))},
 	{.name = "adopt", .handler = verb_adopt, .deadline_ms = 30 * SECOND,
 	 ARGUMENTS(AGENT, OPTIONAL("release", ARG_BOOL, 0, 0))},
+	{.name = "restore", .handler = verb_restore, .deadline_ms = 150 * SECOND, ARGUMENTS(AGENT)},
 	{.name = "rename", .handler = verb_rename, .deadline_ms = 120 * SECOND,
 	 .flags = VERB_LIFECYCLE, ARGUMENTS(AGENT, REQUIRED("to", ARG_AGENT, 0, 0))},
 	{.name = "destroy", .handler = verb_destroy, .deadline_ms = 120 * SECOND,
@@ -131,8 +132,13 @@ static const struct verb verbs[] = {
 /* clang-format on */
 
 const struct outside_verb table_outside[] = {
-	{"start", verb_start},     {"switch", verb_switch}, {"adopt", verb_adopt},
-	{"destroy", verb_destroy}, {"purge", verb_purge},   {},
+	{"start", verb_start},
+	{"switch", verb_switch},
+	{"adopt", verb_adopt},
+	{"restore", verb_restore},
+	{"destroy", verb_destroy},
+	{"purge", verb_purge},
+	{},
 };
 
 const struct verb *table_all(size_t *ret_count)

@@ -88,6 +88,7 @@ int verb_switch(struct verb_request *request, json_t *answer, struct error *err)
 int verb_inspect(struct verb_request *request, json_t *answer, struct error *err);
 int verb_limits(struct verb_request *request, json_t *answer, struct error *err);
 int verb_settle(struct verb_request *request, json_t *answer, struct error *err);
+int verb_restore(struct verb_request *request, json_t *answer, struct error *err);
 int verb_adopt(struct verb_request *request, json_t *answer, struct error *err);
 int verb_destroy(struct verb_request *request, json_t *answer, struct error *err);
 int verb_purge(struct verb_request *request, json_t *answer, struct error *err);

@@ -279,6 +279,30 @@ int verb_adopt(struct verb_request *request, json_t *answer, struct error *err)
 	return outside_run(request, "adopt", adopt_here, answer, err);
 }
 
+/* By what it was started from: whatever else is wanted by now is not this verb's affair. */
+static int restore_here(struct verb_request *request, json_t *answer, struct error *err)
+{
+	const char *agent = agent_of(request);
+	_cleanup_close_ int lock = lock_agent(request->place, agent, err);
+	struct container_spec spec = {};
+	int r = lock < 0 ? lock : agent_read_spec(request->place, agent, &spec, err);
+
+	(void)answer;
+	if (r < 0)
+		return r;
+	r = spec.driver == DRIVER_NIXOS_CONTAINER
+		    ? driver_get(spec.driver)->create(request, &spec, err)
+		    : error_set(err, EOPNOTSUPP,
+				"'%s' has no files of its driver outside of its root", agent);
+	spec_release(&spec);
+	return r;
+}
+
+int verb_restore(struct verb_request *request, json_t *answer, struct error *err)
+{
+	return outside_run(request, "restore", restore_here, answer, err);
+}
+
 int verb_stop(struct verb_request *request, json_t *answer, struct error *err)
 {
 	const char *agent = agent_of(request);

@@ -361,6 +361,9 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 		json_object_set(a->spec, "limits", json_object_get(request, "limits"));
 		fake_mend(f, a);
 		fake_send(f, id, json_object(), -1);
+	} else if (strcmp(verb, "restore") == 0) {
+		fake_mend(f, a);
+		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "pause") == 0) {
 		fake_pause(f, request);
 		fake_send(f, id, json_object(), -1);

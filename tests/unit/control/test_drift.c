@@ -169,6 +169,33 @@ static void test_apply(void **state)
 	assert_int_equal(ended(u, "heal"), 1);
 }
 
+/* What the next start goes by, and nothing that runs. */
+static void test_files(void **state)
+{
+	struct hive_unit *u = *state;
+	char started[256], now[256];
+
+	spawn(u, "alice");
+	set(u, "reconcile", "report");
+	await_look(u);
+	sh(u, "grep -c . starts", started);
+	found(u, "entry-alice",
+	      "{'differs':[{'field':'conf','want':'x','have':'y'},"
+	      "{'field':'conf PRIVATE_NETWORK','want':'0','have':'1'},"
+	      "{'field':'profile','want':'x','have':'y'}]}");
+	await_row(u, "alice", "conf PRIVATE_NETWORK", "conf PRIVATE_NETWORK|0|1");
+	set(u, "reconcile", "apply");
+	await_none(u);
+	sh(u, "grep -c . starts", now);
+	assert_string_equal(now, started);
+	assert_int_equal(ended(u, "heal") + ended(u, "restart"), 0);
+	/* flags that it runs with are another thing */
+	usleep(2100000);
+	found(u, "entry-alice", "{'differs':[{'field':'flags','want':'x','have':'y'}]}");
+	await_ended(u, "restart", 1);
+	await_none(u);
+}
+
 /* What comes back at once is not fought without end. */
 static void test_pauses(void **state)
 {
@@ -403,13 +430,21 @@ static void test_setting(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		hive_test(test_none),        hive_test(test_report),
-		hive_test(test_since),       hive_test(test_metric),
-		hive_test(test_apply),       hive_test(test_pauses),
-		hive_test(test_power),       hive_test(test_restart_of_daemon),
-		hive_test(test_failed_look), hive_test(test_quarantine),
-		hive_test(test_stray),       hive_test(test_references),
-		hive_test(test_events),      hive_test(test_setting),
+		hive_test(test_none),
+		hive_test(test_report),
+		hive_test(test_since),
+		hive_test(test_metric),
+		hive_test(test_apply),
+		hive_test(test_files),
+		hive_test(test_pauses),
+		hive_test(test_power),
+		hive_test(test_restart_of_daemon),
+		hive_test(test_failed_look),
+		hive_test(test_quarantine),
+		hive_test(test_stray),
+		hive_test(test_references),
+		hive_test(test_events),
+		hive_test(test_setting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,18 @@ static const struct {
 	{"writable", "--bind-ro=/run/skep/agents/a:/run/hive",
 	 "8 6 0:30 /skep/agents/a /run/hive rw - tmpfs t rw\n",
 	 "bind /run/hive|/run/skep/agents/a, read-only|writable"},
+	{"read-only on top of the unit's own", "--bind-ro=/run/skep/agents/a:/run/hive",
+	 "8 6 0:30 /skep/agents/a /run/hive rw - tmpfs t rw\n9 8 0:30 /skep/agents/a /run/hive "
+	 "ro "
+	 "- tmpfs t rw\n",
+	 NULL},
+	{"writable on top", "--bind-ro=/run/skep/agents/a:/run/hive",
+	 HIVE "9 8 0:30 /skep/agents/a /run/hive rw - tmpfs t rw\n",
+	 "bind /run/hive|/run/skep/agents/a, read-only|writable"},
+	{"covered by what can be written", "--bind-ro=/run/skep/agents/a:/run/hive",
+	 HIVE "9 8 0:50 / /run/hive rw - tmpfs t rw\n", NULL},
+	{"a covered /usr", "--bind-ro=/usr:/usr:norbind,idmap",
+	 "9 6 0:77 / /usr ro - overlay o ro\n10 9 0:50 / /usr rw - tmpfs t rw\n", NULL},
 	{"a stack in place of the machine's own", "--bind-ro=/usr:/usr:norbind,idmap",
 	 "9 6 0:77 / /usr ro - overlay o ro\n", NULL},
 	{"no /usr", "--bind-ro=/usr:/usr:norbind,idmap", STATE,

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "host/nixos_conf.h"
+#include "host/nixos_differ.h"
 
 #include <errno.h>
 
@@ -163,6 +164,113 @@ static void test_same_host_side(void **state)
 	assert_false(nixos_conf_system("", system));
 }
 
+static const struct {
+	const char *what, *from, *to; /* of the lines skep owns, one replaced by another */
+	const char *rows;
+} edits[] = {
+	{"as it should be", NULL, NULL, ""},
+	{"another line of somebody else", "PRIVATE_NETWORK=0\n", "PRIVATE_NETWORK=0\nKEEP=1\n",
+	 ""},
+	{"a line that is not empty any more", "HOST_ADDRESS=\n", "HOST_ADDRESS=10.0.0.1\n",
+	 "conf HOST_ADDRESS|nothing|10.0.0.1;"},
+	{"a line that was taken out", "PRIVATE_USERS=1376256\n", "",
+	 "conf PRIVATE_USERS|1376256|nothing;"},
+	{"an empty line that was taken out", "HOST_BRIDGE=\n", "", ""},
+	{"another system", "SYSTEM_PATH=" S1, "SYSTEM_PATH=" S2,
+	 "conf SYSTEM_PATH|" S1 "|" S2 ";"},
+	{"a line of ours that we do not write", "PRIVATE_NETWORK=0\n",
+	 "PRIVATE_NETWORK=0\nFLAKE=git+file:///x\n", "conf FLAKE|nothing|git+file:///x;"},
+	{"one flag more and one less", " --inaccessible=/nix/var/nix/daemon-socket ",
+	 " --capability=all ",
+	 "conf EXTRA_NSPAWN_FLAGS|--inaccessible=/nix/var/nix/daemon-socket|--capability=all;"},
+	{"flags in another order", "--private-users-ownership=chown --no-new-privileges=yes ",
+	 "--no-new-privileges=yes --private-users-ownership=chown ",
+	 "conf EXTRA_NSPAWN_FLAGS|in order|in another order;"},
+	{"the last of two holds", "PRIVATE_NETWORK=0\n",
+	 "PRIVATE_NETWORK=0\nPRIVATE_NETWORK=1\n", "conf PRIVATE_NETWORK|0|1;"},
+	{"in quotes it is the same", "PRIVATE_NETWORK=0\n", "PRIVATE_NETWORK='0'\n", ""},
+};
+
+static char *replaced(const char *text, const char *from, const char *to)
+{
+	const char *at = from ? strstr(text, from) : NULL;
+
+	if (!from)
+		return str_dup(text);
+	assert_non_null(at);
+	return str_format("%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+}
+
+static char *rows_text(json_t *list)
+{
+	struct buf out = {};
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (list, i, row)
+		buf_addf(&out, "%s|%s|%s;", json_string_value(json_object_get(row, "field")),
+			 json_string_value(json_object_get(row, "want")),
+			 json_string_value(json_object_get(row, "have")));
+	buf_add_str(&out, "");
+	json_decref(list);
+	return buf_take(&out);
+}
+
+static void test_differences(void **state)
+{
+	struct container_spec spec = make_spec();
+	_cleanup_free_ char *ours = own(&spec);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(edits); i++) {
+		_cleanup_free_ char *text = replaced(ours, edits[i].from, edits[i].to);
+		_cleanup_free_ char *rows = NULL;
+		_cleanup_buf_ struct buf again = {};
+		json_t *list = json_array();
+
+		nixos_conf_differ(text, ours, list);
+		rows = rows_text(list);
+		if (strcmp(rows, edits[i].rows) != 0)
+			fail_msg("%s: '%s'", edits[i].what, rows);
+		/* and what is put back differs in nothing */
+		nixos_conf_rewrite(text, ours, &again);
+		list = json_array();
+		nixos_conf_differ(buf_str(&again), ours, list);
+		assert_int_equal(json_array_size(list), 0);
+		json_decref(list);
+	}
+}
+
+#define GIVEN "nspawn\0--keep-unit\0--a=1\0--b=2\0"
+#define CLIENT "--bind-ro=/old/skep:/run/hive/bin/skep"
+
+static const struct {
+	const char *what, *want, *conf, *rows;
+} flags[] = {
+	{"as it was told", "--a=1 --b=2", "--a=1 --b=2", ""},
+	{"one it was not given", "--a=1 --c=3", "--a=1 --c=3", "flags|--c=3|nothing;"},
+	{"one of the conf file it should not have", "--a=1", "--a=1 --b=2",
+	 "flags|nothing|--b=2;"},
+	{"one of the conf file it has not got", "--a=1", "--a=1 --c=3", ""},
+	{"the unit's own", "--a=1", "--a=1", ""},
+	{"an older client", "--a=1 " CLIENT, "--a=1 " CLIENT, ""},
+};
+
+static void test_flags(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		_cleanup_free_ char *rows = NULL;
+		json_t *list = json_array();
+
+		nixos_differ_flags(GIVEN, sizeof(GIVEN) - 1, flags[i].want, flags[i].conf,
+				   list);
+		rows = rows_text(list);
+		if (strcmp(rows, flags[i].rows) != 0)
+			fail_msg("%s: '%s'", flags[i].what, rows);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +278,8 @@ int main(void)
 		cmocka_unit_test(test_own_lines),
 		cmocka_unit_test(test_paths_that_cannot_be_written),
 		cmocka_unit_test(test_same_host_side),
+		cmocka_unit_test(test_differences),
+		cmocka_unit_test(test_flags),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
