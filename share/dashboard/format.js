@@ -72,7 +72,7 @@ export function agentState(row) {
 
 export const stateOf = (row) => row.state || row.status || 'unknown';
 
-export const isManager = (row) => row.role === 'manager' || row.name === 'hm1nd';
+export const isManager = (row) => row.role === 'manager';
 
 // Colour follows meaning: these are the kinds of pill there are.
 const tones = {

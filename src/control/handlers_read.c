@@ -164,8 +164,6 @@ static void put_settings(const struct session *s, const struct agent *agent, jso
 		str_format("%s/proposed/%s", s->hive->config->state_dir, set->name);
 	char container[CONTAINER_NAME_SIZE];
 
-	json_object_set_new(row, "role",
-			    json_string(name_is_manager(set->name) ? "manager" : "agent"));
 	json_object_set_new(row, "container",
 			    json_string(name_container(container, set->name)));
 	json_object_set_new(row, "port", json_integer(set->port));

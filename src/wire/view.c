@@ -45,6 +45,8 @@ json_t *view_agent(const struct settings *s, const struct agent_facts *f)
 	if (json_object_size(s->labels) > 0)
 		json_object_set_new(o, "labels", json_deep_copy(s->labels));
 	json_object_set_new(o, "state", json_string(f->state));
+	json_object_set_new(o, "role",
+			    json_string(name_is_manager(s->name) ? "manager" : "agent"));
 	if (f->frozen)
 		put_bool(o, "frozen", true);
 	if (f->drift)

@@ -5,7 +5,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { common, fileRows, inverted, lineParts, parsePlace, words } from '../../share/dashboard/diff.js';
-import { ago, bytes, duration } from '../../share/dashboard/format.js';
+import { ago, bytes, duration, isManager } from '../../share/dashboard/format.js';
 import { BUILD } from './lib/browser.mjs';
 
 const text = (parts) => parts.map(([part]) => part).join('');
@@ -26,6 +26,11 @@ test('words that changed are found, and nothing of a line is lost', () => {
 		assert.deepEqual(marked(now), added);
 	}
 	assert.equal(words('entirely one thing', '42 + 17 * 99'), null, 'lines that share nothing carry no marks');
+});
+
+test('the manager is told by its role, whatever it is called', () => {
+	assert.equal(isManager({ name: 'hm1nd', role: 'agent' }), false);
+	assert.equal(isManager({ name: 'queen', role: 'manager' }), true);
 });
 
 test('the longest common subsequence is one', () => {

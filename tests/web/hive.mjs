@@ -11,7 +11,7 @@ const no = (code, error) => ({version: 1, ok: false, error, code});
 
 export const row = (name, extra) => ({
 	name, running: true, failed: false, needs_update: false, needs_login: false, pending_reminders: 0, paused: false,
-	deployed_sha: '1f2e3d4c5b6a', url: 'http://127.0.0.1:8123/', state: 'running', ...extra,
+	deployed_sha: '1f2e3d4c5b6a', url: 'http://127.0.0.1:8123/', state: 'running', role: 'agent', ...extra,
 });
 export const proposal = {
 	id: 7, agent: 'agent0', kind: 'apply_commit', commit_ref: '1'.repeat(40), fetched_sha: '1'.repeat(40),

@@ -156,7 +156,7 @@ const proposal = (id, agent, state, more = {}) => ({
 });
 
 const agent = (name, n, more = {}) => ({
-	name, running: true, failed: false, needs_update: false, needs_login: false, pending_reminders: 0, paused: false, deployed_sha: hex(n, 12), state: 'running', port: 8100 + n, url: `http://127.0.0.1:${8100 + n}/`,
+	name, running: true, failed: false, needs_update: false, needs_login: false, pending_reminders: 0, paused: false, deployed_sha: hex(n, 12), state: 'running', role: name === 'hm1nd' ? 'manager' : 'agent', port: 8100 + n, url: `http://127.0.0.1:${8100 + n}/`,
 	up_since: ago(4000 + n * 977), deployed: n % 5, ...(words[n % words.length] ? { status_text: words[n % words.length], status_set_at: ago(300) } : {}), ...more,
 });
 

@@ -40,6 +40,7 @@ static void test_agent_row(void **state)
 				    .downtime_ms = -1,
 				    .status_text = "indexing",
 				    .status_set_at = 1789204500};
+	json_t *manager;
 	struct settings s;
 
 	(void)state;
@@ -52,7 +53,7 @@ static void test_agent_row(void **state)
 					    "\"parent\":\"hm1nd\",\"deployed_sha\":"
 					    "\"1f2e3d4c5b6a\",\"status_text\":\"indexing\","
 					    "\"status_set_at\":\"2026-09-12T09:15:00Z\","
-					    "\"state\":\"running\"}");
+					    "\"state\":\"running\",\"role\":\"agent\"}");
 	/* the text of a container that does not run is a stale snapshot */
 	facts.running = false;
 	facts.state = "stopped";
@@ -60,7 +61,13 @@ static void test_agent_row(void **state)
 	assert_line(view_agent(&s, &facts),
 		    "{\"name\":\"coder\",\"running\":false,\"failed\":false,\"needs_update\":"
 		    "false,\"needs_login\":"
-		    "false,\"pending_reminders\":0,\"paused\":false,\"state\":\"stopped\"}");
+		    "false,\"pending_reminders\":0,\"paused\":false,\"state\":\"stopped\","
+		    "\"role\":\"agent\"}");
+	settings_release(&s);
+	settings_init(&s, MANAGER_NAME);
+	manager = view_agent(&s, &facts);
+	assert_string_equal(json_string_value(json_object_get(manager, "role")), "manager");
+	json_decref(manager);
 	settings_release(&s);
 }
 
