@@ -2,6 +2,7 @@
 
 #include "control/deploy.h"
 #include "control/joblog.h"
+#include "control/update.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,6 +17,8 @@ int cancel_deploy(struct hive *hive, struct proposal *p, const char *note,
 	struct op *op = deploy_of(hive, p);
 	int r;
 
+	if (p->kind == PROPOSAL_UPDATE_INPUTS)
+		return update_cancel(hive, p, note, actor, err);
 	if (p->deploying || (op && (op->touched || deploy_runs_unrecorded(op))))
 		return error_set_code(err, EEXIST, "wrong_state",
 				      "proposal %" PRId64 " is being switched to", p->id);

@@ -67,6 +67,13 @@ static int read_note(const json_t *request, const char **ret, struct error *err)
 	return r;
 }
 
+/* Approved, and built before anything else happens. */
+static bool can_be_cancelled(const struct proposal *p)
+{
+	return (!proposal_is_of_hive(p) || p->kind == PROPOSAL_UPDATE_INPUTS) &&
+	       !proposal_is_pending(p) && !proposal_is_final(p);
+}
+
 int handle_withdraw(struct session *s, const json_t *request, struct error *err)
 {
 	const char *note = NULL;
@@ -77,8 +84,7 @@ int handle_withdraw(struct session *s, const json_t *request, struct error *err)
 	    (r = read_note(request, &note, err)) < 0)
 		return r;
 	/* what an operator approved is for operators to take back */
-	if (!s->agent[0] && !proposal_is_of_hive(p) && !proposal_is_pending(p) &&
-	    !proposal_is_final(p))
+	if (!s->agent[0] && can_be_cancelled(p))
 		r = cancel_deploy(s->hive, p, note ? note : "cancelled", &s->actor, err);
 	else
 		r = submit_withdraw(s->hive, p, note ? note : "withdrawn", &s->actor, err);

@@ -184,7 +184,7 @@ static void begin(struct op *op)
 	struct error err = {};
 	int r;
 
-	if (!u->begun && begin_all(u, &err) < 0) {
+	if (!u->begun && !u->failed && begin_all(u, &err) < 0) {
 		outcome_later(op, &err, begin);
 		return;
 	}
@@ -354,6 +354,31 @@ static void look(void *data)
 	else if (update_count(u, STAGE_LINE) == 0 && update_count(u, STAGE_BUILDING) == 0 &&
 		 !update_add_missing(u))
 		roll_out(u);
+}
+
+int update_cancel(struct hive *hive, struct proposal *p, const char *note,
+		  const struct actor *actor, struct error *err)
+{
+	struct verdict verdict = {.actor = actor,
+				  .note = note,
+				  .build_ms = -1,
+				  .downtime_ms = -1};
+	struct op *op = update_of(hive, p);
+	struct update *u = op ? op->update : NULL;
+	struct error why = {};
+	int r;
+
+	if (!u || u->rolling || u->failed)
+		return error_set_code(err, EEXIST, "wrong_state",
+				      "proposal %" PRId64 " is being switched to", p->id);
+	r = ledger_decide(hive, p, PROPOSAL_CANCELLED, &verdict, err);
+	if (r < 0)
+		return r;
+	u->decided = true;
+	error_set_code(&why, ESTALE, "stale", "proposal %" PRId64 " was cancelled", p->id);
+	give_up(u, &why);
+	look_soon(u);
+	return 0;
 }
 
 void update_swap(struct update *u)

@@ -16,6 +16,10 @@ struct op *update_carry_out(struct hive *hive, struct proposal *proposal,
 /* The operation to wait for while this is carried out; NULL: it is not. */
 struct op *update_of(const struct hive *hive, const struct proposal *proposal);
 
+/* Ends it and records cancelled/N. -EEXIST (wrong_state) once something was switched to. */
+int update_cancel(struct hive *hive, struct proposal *proposal, const char *note,
+		  const struct actor *actor, struct error *err);
+
 /* What the steps of a deploy tell; the operation waits for the others then. */
 void update_built(struct op *op);
 void update_switched(struct op *op);

@@ -360,6 +360,38 @@ static void test_spawn_meanwhile(void **state)
 	assert_whole(u);
 }
 
+/* While it is built an operator may think better of it. */
+static void test_cancel(void **state)
+{
+	struct hive_unit *u = *state;
+	char starts[256], now[256], head[256];
+	int waits;
+	char c;
+
+	spawn_nix(u, "alice");
+	spawn_nix(u, "bob");
+	be_newer(u);
+	(void)ask(u);
+	sh(u, META "rev-parse main", head);
+	count_starts(u, starts);
+	touch(u, "hang-build-alice");
+	waits = ask_later(u, "{'cmd':'approve','id':1,'wait':true}");
+	await_state(u, 1, "building");
+	usleep(300000);
+	hive_do(hive_ask(u, "{'cmd':'withdraw','id':1,'note':'no'}"));
+	assert_state(u, 1, "cancelled");
+	assert_int_equal(read(waits, &c, 1), 1); /* whoever waits is told */
+	(void)close(waits);
+	count_starts(u, now);
+	assert_string_equal(now, starts);
+	assert_out(u, META "rev-parse main", head);
+	untouch(u, "hang-build-alice");
+	hive_refused(hive_ask(u, "{'cmd':'withdraw','id':1}"), "wrong_state");
+	approve(u, ask(u));
+	assert_out(u, META "show main:flake.lock | grep -c 222222222", "1");
+	assert_whole(u);
+}
+
 /* What was proposed on other inputs than there are is of no use. */
 static void test_stale(void **state)
 {
@@ -390,7 +422,7 @@ int main(void)
 		hive_test(test_failed_build),  hive_test(test_failed_probe),
 		cmocka_unit_test(test_crash),  cmocka_unit_test(test_crash_back),
 		hive_test(test_stop),          hive_test(test_spawn_meanwhile),
-		hive_test(test_stale),
+		hive_test(test_cancel),        hive_test(test_stale),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
