@@ -43,6 +43,36 @@ restarted() {
 	contains "$(ask root operator '{"cmd":"status"}')" '"mode":"systemd"'
 }
 
+status_of() {
+	in_host grep "^$2:" "/proc/$1/status" | cut -f 2
+}
+
+@test "what systemd sees of the services' exposure is little" {
+	# ten times the exposure that is allowed
+	while read -r unit most; do
+		in_host systemd-analyze security --no-pager --threshold="$most" "$unit.service" < /dev/null
+		# one of these taken away is seen
+		for setting in CapabilityBoundingSet RestrictAddressFamilies RestrictNamespaces SystemCallFilter; do
+			mkdir -p "$BATS_TEST_TMPDIR/$setting"
+			grep -v "^$setting=" "$STAGE/etc/systemd/system/$unit.service" > "$BATS_TEST_TMPDIR/$setting/$unit.service"
+			fails systemd-analyze security --offline=yes --no-pager --threshold="$most" \
+				"$BATS_TEST_TMPDIR/$setting/$unit.service" < /dev/null
+		done
+	done < <(printf '%s\n' 'skepd 8' 'skep-exec 25' 'skep-web 5')
+}
+
+@test "the services and the containers gain no privilege, and the services have few calls" {
+	for unit in skepd skep-exec skep-web; do
+		equal yes "$(in_host systemctl show "$unit.service" -p NoNewPrivileges --value)"
+	done
+	for unit in skepd skep-exec; do
+		equal 1 "$(status_of "$(pid_of "$unit.service")" NoNewPrivs)"
+		equal 2 "$(status_of "$(pid_of "$unit.service")" Seccomp)"
+	done
+	leader=$(ask root operator '{"cmd":"agent","name":"alice"}' | grep -o '"leader":[0-9]*')
+	equal 1 "$(status_of "${leader#*:}" NoNewPrivs)"
+}
+
 @test "operators operate, readers read, others do neither" {
 	contains "$(ask olga operator '{"cmd":"set_paused","name":"alice","paused":true}')" '"ok":true'
 	contains "$(ask olga operator '{"cmd":"status"}')" '"paused":1'
