@@ -58,7 +58,6 @@ listen() {
 }
 
 unlisten() {
-	rm -f "$HIVE/events" # an earlier listener's
 	kill "$LISTENER"
 	wait "$LISTENER" 2> /dev/null || true
 }
