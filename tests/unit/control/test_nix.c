@@ -154,6 +154,30 @@ static void test_effect(void **state)
 	await_effect(u, id, "ready");
 }
 
+/* A fork is a system of its own, of the same commit. */
+static void test_fork(void **state)
+{
+	struct hive_unit *u = *state;
+
+	spawn_nix(u, "alice");
+	hive_do(hive_ask(u, "{'cmd':'fork','name':'alice','to':'bob'}"));
+	hive_do(hive_ask(u, "{'cmd':'approve','id':1,'wait':true}"));
+	await_agent(u, "bob", "running");
+	assert_out(u, "git -C applied/bob/.git tag -l | paste -sd,", "deployed/0");
+	assert_out(u,
+		   "[ $(git -C applied/bob/.git rev-parse main) = $(git -C applied/alice/.git "
+		   "rev-parse main) ] && echo same",
+		   "same");
+	assert_out(u, META "show main:flake.lock | grep -c '\"agent-bob\": {'", "1");
+	assert_out(
+		u,
+		"for a in alice bob; do git "
+		"-C applied/$a/.git cat-file tag deployed/0 | grep ^Skep-System; done | sort "
+		"-u | wc -l",
+		"2");
+	assert_whole(u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +185,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_deploy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_memo, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_effect, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fork, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
