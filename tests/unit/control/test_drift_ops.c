@@ -148,37 +148,12 @@ static void test_frozen(void **state)
 	await_none(u);
 }
 
-#define OTHER "/nix/store/00000000000000000000000000000000-other"
-
-/* What Nix made of the deployed commit is what is wanted. */
-static void test_nix(void **state)
-{
-	struct hive_unit *u = *state;
-	char system[256], now[256];
-	_cleanup_free_ char *row = NULL;
-
-	hive_do(hive_ask(u, "{'cmd':'spawn','name':'alice','builder':'nix','wait':true}"));
-	sh(u,
-	   "git -C applied/alice/.git cat-file tag deployed/0 | sed -n 's/^Skep-System: //p'",
-	   system);
-	await_look(u);
-	row_of(u, "alice", "system", now);
-	assert_string_equal(now, "");
-	set(u, "reconcile", "report");
-	found(u, "entry-alice", "{'system':'" OTHER "'}");
-	row = str_format("system|%s|" OTHER, system);
-	await_row(u, "alice", "system", row);
-	set(u, "reconcile", "apply");
-	await_ended(u, "heal", 1);
-	await_none(u);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		hive_test(test_operations),   hive_test(test_told),
 		hive_test(test_told_in_vain), hive_test(test_renamed),
-		hive_test(test_frozen),       hive_test(test_nix),
+		hive_test(test_frozen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
