@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "host/readback.h"
 #include "host/transient.h"
 
 #include <errno.h>
@@ -19,6 +20,18 @@
 #define EXIT_EXEC 203 /* man systemd.exec, "Process exit codes": the program cannot be run */
 #define EXIT_CHDIR 200
 #define EXIT_USER 217
+
+/* The systemd of NixOS looks for programs among its own alone. */
+static const char *const nixos_search[] = {"/run/wrappers/bin",
+					   "/run/current-system/sw/bin",
+					   "/usr/local/sbin",
+					   "/usr/local/bin",
+					   "/usr/sbin",
+					   "/usr/bin",
+					   "/sbin",
+					   "/bin",
+					   "/run/hive/bin",
+					   NULL};
 
 /* Says what is missing when systemd could not run the command; 0 when the status is the
  * command's own. */
@@ -46,12 +59,13 @@ static int run(pid_t leader, const struct inside_command *command, const int *st
 {
 	_cleanup_bus_ sd_bus *bus = NULL;
 	struct transient_end end;
-	char unit[64];
+	char unit[64], system[SYSTEM_SIZE];
 	struct transient t = {
 		.unit = transient_name(unit, "skep-exec"),
 		.description = command->argv[0],
 		.path = strcmp(command->argv[0], "skep") == 0 ? CLIENT : NULL,
 		.argv = command->argv,
+		.search = readback_claimed(leader, system, NULL) == 0 ? nixos_search : NULL,
 		.env = command->env,
 		.user = command->user ? command->user : "root", /* named, so that HOME is set */
 		.cwd = command->cwd,

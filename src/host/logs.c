@@ -10,6 +10,7 @@
 #include "host/inside.h"
 #include "host/outside.h"
 #include "host/roots.h"
+#include "host/tool.h"
 #include "host/verbs_inside.h"
 
 #include <errno.h>
@@ -29,7 +30,6 @@
 #define TIME_MAX 64
 #define CURSOR_MAX 256
 #define MEMORY_MAX (1ULL << 30)
-#define JOURNALCTL "/usr/bin/journalctl"
 #define JOURNAL_DIR "var/log/journal"
 #define DIR_FD 3
 
@@ -190,6 +190,7 @@ static int become(uid_t uid, gid_t gid)
 int logs_main(int argc, char **argv)
 {
 	static const char *const env[] = {"LANG=C.UTF-8", "SYSTEMD_COLORS=0", NULL};
+	_cleanup_free_ char *journalctl = tool_find("journalctl");
 	const char *words[LOGS_WORDS + 2];
 	size_t n = 0;
 	uid_t uid = argc > 2 ? (uid_t)strtoul(argv[0], NULL, 10) : 0;
@@ -198,6 +199,10 @@ int logs_main(int argc, char **argv)
 
 	if (uid == 0 || gid == 0 || (size_t)argc > LOGS_WORDS)
 		return EXIT_FAILURE;
+	if (!journalctl) {
+		log_line(LOG_ERR, "this machine has no program 'journalctl'");
+		return EXIT_FAILURE;
+	}
 	r = become(uid, gid);
 	if (r < 0) {
 		log_line(LOG_ERR, "cannot give up root to read a journal: %s", strerror(-r));
@@ -208,8 +213,8 @@ int logs_main(int argc, char **argv)
 	for (int i = 3; i < argc; i++)
 		words[n++] = argv[i];
 	words[n] = NULL;
-	(void)execve(JOURNALCTL, (char *const *)words, (char *const *)env);
-	log_line(LOG_ERR, "cannot run '%s': %s", JOURNALCTL, strerror(errno));
+	(void)execve(journalctl, (char *const *)words, (char *const *)env);
+	log_line(LOG_ERR, "cannot run '%s': %s", journalctl, strerror(errno));
 	return EXIT_FAILURE;
 }
 

@@ -189,6 +189,8 @@ static int add_properties(sd_bus_message *m, const struct transient *t, bool kee
 		r = add_sandbox(m, t);
 	if (r >= 0 && t->cwd)
 		r = add_string(m, "WorkingDirectory", t->cwd);
+	if (r >= 0 && t->search)
+		r = add_strings(m, "ExecSearchPath", t->search);
 	if (r >= 0 && t->env)
 		r = add_strings(m, "Environment", t->env);
 	if (r >= 0)

@@ -12,6 +12,8 @@ struct transient {
 	const char *description; /* one line; foreign text is fine */
 	const char *path;        /* of the program; NULL: the manager looks argv[0] up */
 	const char *const *argv;
+	/* NULL-terminated: where argv[0] is looked for, and PATH; NULL: the manager knows */
+	const char *const *search;
 	const char *const *env;              /* may be NULL */
 	const char *user, *group, *cwd;      /* may be NULL */
 	int64_t memory_max_bytes, tasks_max; /* 0: no limit of its own */

@@ -53,6 +53,12 @@ teardown() {
 	in_host test -n "$(roots alice | grep -F "$system")"
 }
 
+@test "programs of the system are found by their name" {
+	equal 'a program of alice' "$(inside alice own-program)"
+	equal 'a program of alice' "$(inside alice sh -c own-program)"
+	equal /run/hive/bin/skep "$(inside alice sh -c 'command -v skep')"
+}
+
 @test "what fails to evaluate or to build changes nothing" {
 	main=$(meta rev-parse main) leader=$(shown alice leader)
 	propose_nix alice '{ environment.etc.what.text = throw "no such thing"; }'

@@ -77,6 +77,9 @@ ln -sfn $out /run/current-system
 echo "activated $out" >> /var/log/activations
 ACTIVATE
 
+# What only a system of NixOS has, where only NixOS has it.
+printf '#!/bin/sh\necho "a program of %s"\n' "$hostName" | put sw/bin/own-program
+
 put bin/switch-to-configuration <<SWITCH
 #!/bin/bash
 # \$1 is what is to be done: test and switch activate now, boot and dry-activate do not
