@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIPE_READS 8   /* empty a pipe of 64 KiB, whatever its pieces are */
+#define PIPE_READS 8 /* empty a pipe of 64 KiB, whatever its pieces are */
+#define SAID_MAX (256 * 1024)
 #define PIECE_MAX 4096 /* of a line, where it has to be waited for */
 
 struct joblog {
@@ -189,6 +190,17 @@ void joblog_line(struct joblog *log, const char *format, ...)
 	text_clean(&line, text, strlen(text), 4096, false);
 	buf_add_char(&line, '\n');
 	add(log, line.data, line.size);
+}
+
+void joblog_said(struct joblog *log, const char *text)
+{
+	_cleanup_buf_ struct buf clean = {};
+
+	if (!log || !text)
+		return;
+	text_clean(&clean, text, strlen(text), SAID_MAX, true);
+	buf_add_char(&clean, '\n');
+	add_piece(log, clean.data, clean.size);
 }
 
 char *joblog_tail(struct joblog *log, size_t max)

@@ -20,6 +20,9 @@ int joblog_pipe(struct joblog *log, int *ret_fd, struct error *err);
 void joblog_line(struct joblog *log, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Adds what a program said, cleaned. NULL log and NULL text are fine. */
+void joblog_said(struct joblog *log, const char *text);
+
 /* The last max bytes, a new string. */
 char *joblog_tail(struct joblog *log, size_t max);
 

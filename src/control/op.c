@@ -186,6 +186,10 @@ static void on_answer(const json_t *answer, int *fds, size_t n_fds, const struct
 
 	(void)fds;
 	(void)n_fds;
+	if (answer && json_is_true(json_object_get(answer, "partial"))) {
+		joblog_said(op->log, json_string_value(json_object_get(answer, "said")));
+		return; /* the end is still to come */
+	}
 	json_decref(op->answer);
 	op->answer = answer ? json_incref((json_t *)answer) : NULL;
 	op->r = 0;

@@ -28,6 +28,7 @@
 #define SAID_MAX \
 	(1 << 20)      /* what an activation says before it has to wait; nobody reads along */
 #define SAID_SHOWN 300 /* what a failure has room for */
+#define SAID_TOLD (96 * 1024) /* what an answer has room for, however much of it is escaped */
 
 static int needs_systemd(const struct verb_request *request, struct error *err)
 {
@@ -159,11 +160,11 @@ static int stop(struct verb_request *request, const char *agent, int64_t timeout
 	return request->supervisor->stop(request->place, agent, timeout_ms, err);
 }
 
-/* The end of what came through the pipe, cleaned. */
+/* What came through the pipe. */
 static char *read_said(int fd)
 {
-	_cleanup_free_ char *text = mem_new(SAID_MAX + 1, 1);
-	size_t size = 0, from;
+	char *text = mem_new(SAID_MAX + 1, 1);
+	size_t size = 0;
 	ssize_t n;
 
 	while (size < SAID_MAX && (n = read(fd, text + size, SAID_MAX - size)) > 0)
@@ -171,18 +172,35 @@ static char *read_said(int fd)
 	while (size > 0 && text[size - 1] == '\n')
 		size--;
 	text[size] = '\0';
-	from = size > SAID_SHOWN ? size - SAID_SHOWN : 0;
-	return text_clean_dup(text + from, SAID_SHOWN, true);
+	return text;
+}
+
+/* The end of it, cleaned. */
+static char *end_of(const char *said, size_t max)
+{
+	size_t size = strlen(said);
+
+	return text_clean_dup(said + (size > max ? size - max : 0), max, true);
+}
+
+/* For the log of whoever asked. */
+static int tell(struct verb_request *request, const char *said, struct error *err)
+{
+	_cleanup_free_ char *text = end_of(said, SAID_TOLD);
+
+	return said[0] ? verb_send_partial(request, json_pack("{s:s}", "said", text), -1, err)
+		       : 0;
 }
 
 /* Has the container's own systemd run the activation, and looks what is activated then. */
-static int activate(const struct container_state *now, const char *system, struct error *err)
+static int activate(struct verb_request *request, const struct container_state *now,
+		    const char *system, struct error *err)
 {
 	_cleanup_free_ char *program = str_format("%s/bin/switch-to-configuration", system);
 	const char *const argv[] = {program, "test", NULL};
 	const struct inside_command command = {.argv = argv, .timeout_ms = ACTIVATE_MS};
 	_cleanup_close_ int read_fd = -1, write_fd = -1;
-	_cleanup_free_ char *said = NULL;
+	_cleanup_free_ char *said = NULL, *end = NULL;
 	char active[SYSTEM_SIZE];
 	struct inside_exit exit = {};
 	int pipe_fds[2], stdio[3], r;
@@ -200,11 +218,15 @@ static int activate(const struct container_state *now, const char *system, struc
 	r = inside_run(now->leader, &command, stdio, -1, &exit, err);
 	if (r < 0)
 		return r;
+	said = read_said(read_fd);
+	r = tell(request, said, err);
+	if (r < 0)
+		return r;
 	if (exit.exit_status != 0) {
-		said = read_said(read_fd);
+		end = end_of(said, SAID_SHOWN);
 		return error_set(err, EIO, "the activation failed (%s %d): %s",
 				 exit.signum ? "signal" : "exit status",
-				 exit.signum ? exit.signum : exit.exit_status, said);
+				 exit.signum ? exit.signum : exit.exit_status, end);
 	}
 	/* An exit status is no proof. */
 	r = readback_claimed(now->leader, active, err);
@@ -225,7 +247,7 @@ static int go_back(struct verb_request *request, const struct container_spec *sp
 
 	if (r == 0 && before->profile[0])
 		r = nixos_set_profile(request->place, before, before->profile, err);
-	if (r < 0 || activate(now, system, &failure) == 0)
+	if (r < 0 || activate(request, now, system, &failure) == 0)
 		return r;
 	r = request->supervisor->stop(request->place, spec->agent, RESTART_MS / 3, err);
 	return r < 0 ? r
@@ -249,7 +271,7 @@ static int reload(struct verb_request *request, const struct container_spec *spe
 	if (r == 0)
 		r = nixos_write_conf(before, conf, err);
 	if (r == 0 && strcmp(running, spec->system) != 0)
-		r = activate(now, spec->system, err);
+		r = activate(request, now, spec->system, err);
 	if (r == 0)
 		r = request->supervisor->set_limits(request->place, spec->agent, &spec->limits,
 						    &enforced, err);

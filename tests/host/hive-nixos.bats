@@ -98,6 +98,19 @@ whole() {
 	follow alice
 }
 
+@test "all that a failing activation said is in the log and in the record" {
+	module three 'system.activationScripts.loud = "seq 1001 1400; exit 1";'
+	run -7 approve
+	contains "$output" 1400
+	for n in 1001 1200 1400; do
+		grep -qx $n <<< "$(skep log "$N")"
+		grep -qx $n <<< "$(applied alice cat-file tag "failed/$N")"
+	done
+	equal one "$(inside alice cat /run/says)"
+	whole
+	follow alice
+}
+
 @test "a failing probe is put back" {
 	module four 'systemd.services.bad = { wantedBy = [ "multi-user.target" ]; script = "exit 1"; };'
 	run -7 approve

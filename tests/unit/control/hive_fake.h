@@ -388,6 +388,10 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 			_cleanup_free_ char *path = str_format("%s/fail-switch", f->dir);
 
 			(void)unlink(path); /* once: the way back works */
+			fake_send(f, id,
+				  json_pack("{s:b,s:s}", "partial", 1, "said",
+					    "stopping\nno \x1b[1mway\nof starting"),
+				  -1);
 			fake_send(f, id, fake_failure(EIO, "READY never came"), -1);
 		} else {
 			fake_send(f, id,

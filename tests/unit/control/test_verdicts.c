@@ -181,6 +181,11 @@ static void test_failed_switch(void **state)
 	json_decref(answer);
 	sh(u, "git -C applied/alice/.git cat-file tag failed/1 | grep -c 'rolled back'", out);
 	assert_string_not_equal(out, "0");
+	/* what was said on the way, line by line and cleaned */
+	sh(u, "grep -x -A2 stopping logs/1.log | tr ' \\n' _,", out);
+	assert_string_equal(out, "stopping,no_\\x1b[1mway,of_starting,");
+	sh(u, "git -C applied/alice/.git cat-file tag failed/1 | grep -c 'of starting'", out);
+	assert_string_equal(out, "1");
 	sh(u, "git -C applied/alice/.git rev-parse 'main^{tree}'", out);
 	assert_string_equal(out, system);
 	assert_audit(u);
