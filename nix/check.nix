@@ -114,6 +114,10 @@ let
         in [ c.networking.hostName c.systemd.globalEnvironment c.boot.isNspawnContainer c.nix.enable (failed c) ];
       expected = [ "alice" { HIVE_PORT = "8879"; HIVE_LABEL = "alice"; HIVE_DASHBOARD_PORT = "7700"; } true false [ ] ];
     };
+    testCommitter = {
+      expr = map (user: user.content or user) (lib.attrValues (agent false { skep.identity = { name = "alice"; port = 8879; }; }).programs.git.config.user);
+      expected = [ "alice@hive" "alice" ];
+    };
     testAgentMayDecide = {
       expr = (agent false { skep.identity = { name = "alice"; port = 8879; }; networking.hostName = "mine"; }).networking.hostName;
       expected = "mine";

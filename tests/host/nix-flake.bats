@@ -31,7 +31,7 @@ check() {
 }
 
 @test "a module that forgets something is noticed" {
-	for line in 'boot.enableContainers' 'sandbox-fallback' 'skep-admin.members' 'HIVE_PORT' 'nix.enable'; do
+	for line in 'boot.enableContainers' 'sandbox-fallback' 'skep-admin.members' 'HIVE_PORT' 'email' 'nix.enable'; do
 		copy=$BATS_TEST_TMPDIR/$line
 		mkdir "$copy"
 		cp -r "$ROOT/nix" "$copy/"
