@@ -139,7 +139,7 @@ static void record(struct op *op)
 		return;
 	}
 	if (!p) {
-		op_finish(op, 0);
+		lifecycle_settle(op);
 		return;
 	}
 	message = record_message(op);
@@ -168,12 +168,7 @@ static void record(struct op *op)
 		    op->commit, p->id);
 	ledger_mark_stale(op->hive, op->agent);
 	systems_release(op->hive, op->agent);
-	if (s->running) {
-		op_finish(op, 0);
-		return;
-	}
-	joblog_line(op->log, "stopping again: '%s' is wanted stopped", s->name);
-	lifecycle_stop_now(op);
+	lifecycle_settle(op);
 }
 
 /* ---- back to the old system ---- */

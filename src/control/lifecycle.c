@@ -8,6 +8,7 @@
 #include "control/container.h"
 #include "control/deploy.h"
 #include "control/event.h"
+#include "control/joblog.h"
 #include "control/meta.h"
 #include "control/owed.h"
 #include "control/reconcile.h"
@@ -119,6 +120,18 @@ void lifecycle_stop_now(struct op *op)
 {
 	op_call(op, "stop", container_stop_arguments(op->agent, op->stop_s), NULL, 0,
 		on_stopped);
+}
+
+void lifecycle_settle(struct op *op)
+{
+	const struct settings *s = &op->agent->settings;
+
+	if (s->running) {
+		op_finish(op, 0);
+		return;
+	}
+	joblog_line(op->log, "stopping again: '%s' is wanted stopped", s->name);
+	lifecycle_stop_now(op);
 }
 
 int lifecycle_stop(struct hive *hive, struct agent *agent, const struct actor *actor,

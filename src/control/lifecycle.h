@@ -94,3 +94,7 @@ void lifecycle_open_socket(struct hive *hive, struct agent *agent);
 
 /* The last steps of an operation: stops the container, reads back, ends. */
 void lifecycle_stop_now(struct op *op);
+
+/* The last step of one that left the container running: it is stopped again where it is wanted
+ * stopped. */
+void lifecycle_settle(struct op *op);

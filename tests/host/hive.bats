@@ -250,9 +250,12 @@ runs_what() {
 	in_host rm -rf "/var/lib/skep/systems/$(shown alice system)"
 	skep stop alice
 	skep rebuild alice
-	runs_what nine
-	in_host test -d "/var/lib/skep/systems/$(shown alice system)"
+	in_host test -d "/var/lib/skep/systems/$(applied alice rev-parse main^{tree})"
 	equal "$record" "$(tags alice)"
+	# it was seen to come up, and is stopped as before
+	equal stopped "$(shown alice state)"
+	skep start alice
+	runs_what nine
 }
 
 # with_flipped FILE OFFSET COMMAND...: while one byte of the file in the host is another
