@@ -1,4 +1,5 @@
 /* What operations change is no difference while they do it, and is not fought. */
+#include "hive_apply.h"
 #include "hive_drift.h"
 
 #include <poll.h>
@@ -148,12 +149,44 @@ static void test_frozen(void **state)
 	await_none(u);
 }
 
+#define THREE "{'version':1,'hive':'q','agents':{'alice':{" QUIET "},'bob':{" QUIET "}"
+#define NETWORK ",'network':'private'}"
+
+/* What is tried out holds for those it has reached, and is no difference; nor are the others.
+ */
+static void test_generation(void **state)
+{
+	struct hive_unit *u = *state;
+	char now[256];
+	int watch, fd;
+
+	hive_do(apply(u, THREE "}}", false));
+	watch = watch_drift(u);
+	touch(u, "hang-seed");
+	fd = apply_later(u,
+			 "{'version':1,'hive':'q','agents':{'alice':{" QUIET NETWORK
+			 ",'bob':{" QUIET ",'limits':{'memory_max':'1G'}},'carol':{" QUIET
+			 "}}}",
+			 false);
+	for (int i = 0; i < 6; i++) {
+		hive_event(u, "{'event':'files'}");
+		usleep(300000);
+		assert_silent(watch);
+	}
+	/* it was on its way all the time */
+	sh(u, "git -C meta/.git for-each-ref refs/skep/generation | wc -l", now);
+	assert_string_equal(now, "1");
+	assert_int_equal(ended(u, "heal"), 0);
+	(void)close(watch);
+	(void)close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		hive_test(test_operations),   hive_test(test_told),
 		hive_test(test_told_in_vain), hive_test(test_renamed),
-		hive_test(test_frozen),
+		hive_test(test_frozen),       hive_test(test_generation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
