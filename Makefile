@@ -196,6 +196,13 @@ $(BUILD)/helpers/%: tests/helpers/%.c $(TEST_ARCHIVES) $(BUILD)/flags
 	$(call say,HELPER,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(TEST_ARCHIVES) $(TEST_LIBS)
 
+# What is tried from inside containers; static, for any root.
+HELPERS += $(BUILD)/helpers/attack
+$(BUILD)/helpers/attack: $(wildcard tests/attack/*.c) tests/attack/attack.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,HELPER,tests/attack)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests $(ALL_LDFLAGS) $(if $(INSTRUMENT),,-static) -o $@ $(filter %.c,$^)
+
 # Fuzzing: what outside data is read by, each under libFuzzer. A target is a file of tests/fuzz and the most bytes of an input.
 FUZZ_TARGETS := names:200 config:4096 agent_json:4096 settings:2048 request:4096 http:2048 tree:1024 commit:2048 lock:8192 tag:4096 \
 	conf:2048 log:2048 spec:4096 exec_message:4096 closure:2048 declared:4096
@@ -226,8 +233,8 @@ fuzz: build-fuzzers ## every reader of outside data under libFuzzer, SECONDS eac
 BROWSER_TESTS := $(BUILD)/npm/browser/node_modules/.package-lock.json
 BUDGET_TOOLS := $(BUILD)/bench/fill $(BUILD)/bench/paths
 
-check: all $(TESTS) $(HELPERS) $(BROWSER_TESTS) $(BUDGET_TOOLS) build-fuzzers ## lint, unit, fuzz, host, HTTP and browser tests, budgets (as root)
-	$(Q)BUILD=$(BUILD) CC='$(CC)' FUZZ_SECONDS=$(SECONDS) FUZZ_TARGETS='$(FUZZ_TARGETS)' tests/run lint unit model crash fuzz host web browser budget
+check: all $(TESTS) $(HELPERS) $(BROWSER_TESTS) $(BUDGET_TOOLS) build-fuzzers ## lint, unit, fuzz, host, attack, HTTP and browser tests, budgets (as root)
+	$(Q)BUILD=$(BUILD) CC='$(CC)' FUZZ_SECONDS=$(SECONDS) FUZZ_TARGETS='$(FUZZ_TARGETS)' tests/run lint unit model crash fuzz host attack web browser budget
 
 check-unit: all $(TESTS) ## unit tests alone
 	$(Q)BUILD=$(BUILD) tests/run unit
@@ -241,6 +248,9 @@ check-crash: all $(BUILD)/unit/control/test_random ## OPERATIONS (100000) at ran
 
 check-host: all $(HELPERS) ## the real daemon in real containers, as root
 	$(Q)BUILD=$(BUILD) tests/run host
+
+check-attack: all $(HELPERS) ## the host attacked from inside its containers, as root
+	$(Q)BUILD=$(BUILD) tests/run attack
 
 # What the HTTP tests check answers with, and hold the table of routes to.
 check check-web: $(BUILD)/npm/web/node_modules/.package-lock.json
@@ -373,6 +383,6 @@ help: ## this list
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all demo bench budget fuzz fuzzers build-fuzzers check check-unit check-model check-crash check-host check-web check-browser lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
+.PHONY: FORCE all demo bench budget fuzz fuzzers build-fuzzers check check-unit check-model check-crash check-host check-attack check-web check-browser lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
