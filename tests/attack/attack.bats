@@ -1,4 +1,6 @@
 #!/usr/bin/env bats
+# It uses up what containers share, so that nothing else may run meanwhile.
+# bats file_tags=alone
 # The host attacked from inside its containers: each attempt of tests/attack/*.c in an agent's, in the manager's, and where
 # nothing defends, to see that it bites; then what takes a host to watch. tests/attack/threats says where each threat is tried.
 # shellcheck disable=SC2016 # what is quoted is for the shell inside
