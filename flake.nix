@@ -37,12 +37,19 @@
           inputsFrom = [ (skep pkgs) ];
           packages = [
             pkgs.bats
+            pkgs.chromium
+            pkgs.clang
             pkgs.clang-tools
+            pkgs.iproute2
             pkgs.jq
+            pkgs.less
             pkgs.nix
+            pkgs.procps
             pkgs.python3
             pkgs.shellcheck
             pkgs.socat
+            pkgs.spin
+            pkgs.valgrind
           ];
         };
       });

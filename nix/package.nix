@@ -20,7 +20,7 @@ let
   jansson-static = jansson.overrideAttrs (old: {
     cmakeFlags = (old.cmakeFlags or [ ]) ++ [ "-DJANSSON_BUILD_SHARED_LIBS=OFF" ];
   });
-  libyaml-static = libyaml.overrideAttrs { dontDisableStatic = true; };
+  libyaml-static = libyaml.overrideAttrs (_: { dontDisableStatic = true; });
   pages = importNpmLock.buildNodeModules {
     npmRoot = ../share/dashboard;
     inherit nodejs;

@@ -19,8 +19,9 @@ let
     args = [ "-c" "echo ${args.pname or args.name} > $out" ];
   } // { inherit (args) meta; passthru = args.passthru or { }; override = _: build args; overrideAttrs = f: build (args // f args); };
   names = [
-    "bats" "clang-tools" "cmocka" "coreutils" "git" "glibc" "jansson" "jq" "libevent" "libgit2" "libsodium" "nix"
-    "nixfmt-tree" "nodejs" "pkg-config" "python3" "scdoc" "shellcheck" "socat" "systemd" "utf8proc"
+    "bats" "chromium" "clang" "clang-tools" "cmocka" "coreutils" "git" "glibc" "iproute2" "jansson" "jq" "less" "libevent"
+    "libgit2" "libsodium" "libyaml" "nix" "nixfmt-tree" "nodejs" "pkg-config" "procps" "python3" "scdoc" "shellcheck" "socat"
+    "spin" "systemd" "utf8proc" "valgrind"
   ];
   pkgs = lib.genAttrs names fake // {
     inherit lib system pkgs;
