@@ -214,6 +214,22 @@ running_as_other_than() {
 	call destroy '{"agent":"alice"}'
 }
 
+@test "a create that is killed together with skep-exec leaves one, which the next start makes anew" {
+	in_host touch /run/nixos-container.faults/slow
+	call start "$(spec "$(path one)")" > /dev/null 2>&1 3>&- &
+	caller=$!
+	wait_for 20 in_host test -e $CONF
+	in_host systemctl kill -s KILL skep-exec.service
+	wait $caller || true
+	in_host rm /run/nixos-container.faults/slow
+	in_host test -e $CONF
+	fails in_host test -e /nix/var/nix/profiles/per-container/h-alice/system
+	call start "$(spec "$(path one)")"
+	equal one "$(says)"
+	call destroy '{"agent":"alice"}'
+	fails in_host test -e $CONF
+}
+
 @test "a ghost of our own from before is made anew" {
 	in_host bash -c "mkdir -p /var/lib/skep/nixos-containers; echo alice > /var/lib/skep/nixos-containers/h-alice; echo AUTO_START=0 > $CONF"
 	call start "$(spec "$(path one)")"
