@@ -250,7 +250,7 @@ runs_what() {
 	in_host rm -rf "/var/lib/skep/systems/$(shown alice system)"
 	skep stop alice
 	skep rebuild alice
-	in_host test -d "/var/lib/skep/systems/$(applied alice rev-parse main^{tree})"
+	in_host test -d "/var/lib/skep/systems/$(applied alice rev-parse 'main^{tree}')"
 	equal "$record" "$(tags alice)"
 	# it was seen to come up, and is stopped as before
 	equal stopped "$(shown alice state)"
