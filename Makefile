@@ -234,7 +234,7 @@ BROWSER_TESTS := $(BUILD)/npm/browser/node_modules/.package-lock.json
 BUDGET_TOOLS := $(BUILD)/bench/fill $(BUILD)/bench/paths
 
 check: all $(TESTS) $(HELPERS) $(BROWSER_TESTS) $(BUDGET_TOOLS) build-fuzzers ## lint, unit, fuzz, host, attack, HTTP and browser tests, budgets (as root)
-	$(Q)BUILD=$(BUILD) CC='$(CC)' FUZZ_SECONDS=$(SECONDS) FUZZ_TARGETS='$(FUZZ_TARGETS)' tests/run lint unit model crash fuzz host attack web browser budget
+	$(Q)BUILD=$(BUILD) CC='$(CC)' FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=1 FUZZ_TARGETS='$(FUZZ_TARGETS)' tests/run lint unit model crash fuzz host attack web browser budget
 
 check-unit: all $(TESTS) ## unit tests alone
 	$(Q)BUILD=$(BUILD) tests/run unit

@@ -55,7 +55,8 @@ int message_result(const json_t *answer, struct error *err)
 	(void)json_get_str(answer, "error", false, &text, NULL);
 	(void)json_get_str(answer, "code", false, &code, NULL);
 	(void)json_get_str(answer, "hint", false, &hint, NULL);
-	(void)error_set_code(err, (int)number, find_code(code), "%s", text);
+	(void)error_set_code(err, (int)number, find_code(code), "%s",
+			     text[0] ? text : "failed");
 	if (hint)
 		error_hint(err, "%s", hint);
 	return -(int)number;
