@@ -11,7 +11,7 @@ load lib/crash
 
 setup_file() {
 	nix_hive_up proposals_per_hour=1000
-	for kind in today old hostile broken; do
+	for kind in today old hostile managed broken; do
 		in_host mkdir -p "/srv/hh/$kind"
 		in_host /opt/nix-tests/hyperhive "/srv/hh/$kind/hive" "$kind"
 	done
@@ -208,4 +208,20 @@ import() {
 			in_host test -d /var/lib/skep/proposed/gone/.git
 		fi
 	done
+}
+
+@test "a manager comes as the manager" {
+	for agent in alice bob carol eve gone mallory hm1nd; do
+		skep destroy $agent --purge --confirm $agent
+	done
+	run -0 import managed --start
+	wait_for 90 is_shown hm1nd state running
+	wait_for 90 is_shown frank state running
+	equal manager "$(shown hm1nd role)"
+	equal hm1nd "$(shown frank parent)"
+	equal first "$(inside hm1nd cat /run/says)"
+	equal 'first state of frank' "$(inside hm1nd git -C /agents/frank log -1 --format=%s)"
+	propose frank 'sed -i s/first/second/ agent.nix'
+	approve
+	equal second "$(inside frank cat /run/says)"
 }
