@@ -19,7 +19,7 @@
 static char *field_text(const json_t *entry, const char *key)
 {
 	const json_t *field = json_object_get(entry, key), *byte;
-	struct buf text = {};
+	_cleanup_buf_ struct buf text = {};
 	size_t i;
 
 	/* a field that was given twice is a list of its values */

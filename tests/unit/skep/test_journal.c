@@ -15,7 +15,7 @@ static const char entries[] =
 	/* bytes that are no UTF-8, a field given twice, one that is too long to be told */
 	"{\"__CURSOR\":\"s=1;i=2\",\"__REALTIME_TIMESTAMP\":\"1700000001000000\",\"MESSAGE\":["
 	"104,255],"
-	"\"SYSLOG_IDENTIFIER\":[\"a\",\"b\"],\"_SYSTEMD_UNIT\":null}\n"
+	"\"SYSLOG_IDENTIFIER\":[\"a\",\"b\"],\"_SYSTEMD_UNIT\":null,\"PRIORITY\":\"\"}\n"
 	"what is no entry\n";
 
 static void serve(int conn_fd, const json_t *request, const int *fds, size_t n_fds)
