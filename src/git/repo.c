@@ -12,9 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define CACHE_MAX_BYTES (16 << 20)
-#define PACK_WINDOW_BYTES (32 << 20) /* some who call us have 1 GiB of address space */
-#define PACK_MAPPED_BYTES (256 << 20)
 #define TITLE_MAX 200
 #define REPO_DIR_MODE 02750
 #define REPO_FILE_MODE 0640
@@ -29,37 +26,6 @@ static const char config_text[] = "[core]\n"
 				  "\tdeltaCacheSize = 1\n"
 				  "[gc]\n"
 				  "\tauto = 0\n";
-
-int git_setup(bool write, struct error *err)
-{
-	static const int levels[] = {
-		GIT_CONFIG_LEVEL_PROGRAMDATA,
-		GIT_CONFIG_LEVEL_SYSTEM,
-		GIT_CONFIG_LEVEL_XDG,
-		GIT_CONFIG_LEVEL_GLOBAL,
-	};
-	int r = git_libgit2_init();
-
-	if (r < 0)
-		return git_fail(r, err, "cannot start libgit2");
-	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
-		r = git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, levels[i], "");
-		if (r < 0)
-			return git_fail(r, err, "cannot keep git from reading configuration");
-	}
-	(void)git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, (ssize_t)CACHE_MAX_BYTES);
-	(void)git_libgit2_opts(GIT_OPT_SET_MWINDOW_SIZE, (size_t)PACK_WINDOW_BYTES);
-	(void)git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, (size_t)PACK_MAPPED_BYTES);
-	r = git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, (int)write);
-	if (r < 0)
-		return git_fail(r, err, "cannot make git sync what it writes");
-	return 0;
-}
-
-void git_hold_sync(bool hold)
-{
-	(void)git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, (int)!hold);
-}
 
 /* Returns the directory's descriptor. A set-group-id parent gives its group; chmod by a
  * non-member would drop the bit. */

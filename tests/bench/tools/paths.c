@@ -310,7 +310,9 @@ int main(int argc, char **argv)
 	config_init(&config);
 	free(config.state_dir);
 	config.state_dir = str_dup(argv[1]);
+	begin();
 	must(git_setup(true, &b.err), "git", &b.err);
+	end("setup");
 	path_load(&b, &config);
 	path_inspected(&b);
 	path_rows(&b);
