@@ -14,6 +14,7 @@
   scdoc,
   systemd,
   utf8proc,
+  zlib,
 }:
 let
   # The client is one static file, bound into containers; so jansson is linked statically everywhere, and libyaml there.
@@ -57,6 +58,7 @@ stdenv.mkDerivation {
     libyaml-static
     systemd
     utf8proc
+    zlib
   ];
 
   makeFlags = [
