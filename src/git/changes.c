@@ -296,9 +296,14 @@ bool change_is_binary(const char *data, size_t size)
 	size_t odd = 0;
 
 	for (size_t i = 0; i < size;) {
-		uint32_t c = 0;
-		size_t n = text_decode(data + i, size - i, &c);
+		uint32_t c = (unsigned char)data[i];
+		size_t n;
 
+		if (c >= ' ' && c < 0x7f) {
+			i++;
+			continue;
+		}
+		n = text_decode(data + i, size - i, &c);
 		if (n == 1 && c == 0)
 			return true;
 		if (n == 0 ||

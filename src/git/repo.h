@@ -17,6 +17,12 @@ struct repo;
  */
 int git_setup(bool write, struct error *err);
 
+/*
+ * From now on objects are not hashed again each time they are read: for a process that hashes
+ * what it takes over, and reads nothing but that and repositories of ours.
+ */
+void git_trust_objects(void);
+
 /* While hold is set, writes of this process do not reach the disk one by one: whoever sets it
  * syncs all of them at the end. */
 void git_hold_sync(bool hold);
