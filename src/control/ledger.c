@@ -216,11 +216,11 @@ int ledger_mark_building(struct hive *hive, struct proposal *p, struct error *er
 	return 0;
 }
 
-static void read_flags(struct proposal *p, const char *message)
+static void read_flags(struct proposal *p, const char *trailers)
 {
 	char *line;
 
-	for (unsigned i = 0; (line = entry_get(message, "Skep-Flag", i)); i++) {
+	for (unsigned i = 0; (line = trailer_get(trailers, "Skep-Flag", i)); i++) {
 		char *space = strchr(line, ' ');
 		enum flag_kind kind;
 
@@ -232,18 +232,18 @@ static void read_flags(struct proposal *p, const char *message)
 	}
 }
 
-static void read_oid(const char *message, const char *key, char ret[OID_HEX_SIZE])
+static void read_oid(const char *trailers, const char *key, char ret[OID_HEX_SIZE])
 {
-	_cleanup_free_ char *value = entry_get(message, key, 0);
+	_cleanup_free_ char *value = trailer_get(trailers, key, 0);
 
 	if (value && oid_is_valid(value))
 		memcpy(ret, value, OID_HEX_SIZE);
 }
 
-static void read_kind(struct proposal *p, const char *message)
+static void read_kind(struct proposal *p, const char *trailers)
 {
-	_cleanup_free_ char *kind = entry_get(message, "Skep-Kind", 0);
-	_cleanup_free_ char *payload = entry_get(message, "Skep-Payload", 0);
+	_cleanup_free_ char *kind = trailer_get(trailers, "Skep-Kind", 0);
+	_cleanup_free_ char *payload = trailer_get(trailers, "Skep-Payload", 0);
 	json_t *object = NULL;
 
 	if (kind)
@@ -256,41 +256,43 @@ static void read_kind(struct proposal *p, const char *message)
 
 static void read_proposal(struct proposal *p, const char *message, int64_t wall_s)
 {
+	const char *trailers = entry_trailers(message);
 	_cleanup_free_ char *body = entry_body(message);
 
-	read_kind(p, message);
-	read_oid(message, "Skep-Commit", p->commit);
-	read_oid(message, "Skep-Tree", p->tree);
-	read_oid(message, "Skep-Base", p->base);
+	read_kind(p, trailers);
+	read_oid(trailers, "Skep-Commit", p->commit);
+	read_oid(trailers, "Skep-Tree", p->tree);
+	read_oid(trailers, "Skep-Base", p->base);
 	p->requested_at = wall_s;
 	free(p->title);
-	p->title = entry_get(message, "Skep-Title", 0);
+	p->title = trailer_get(trailers, "Skep-Title", 0);
 	free(p->submitter);
-	p->submitter = entry_get(message, "Skep-Actor", 0);
+	p->submitter = trailer_get(trailers, "Skep-Actor", 0);
 	free(p->description);
 	p->description = body[0] ? TAKE_PTR(body) : NULL;
-	if (entry_get_int(message, "Skep-Rollback-Of", &p->rollback_of) < 0)
+	if (trailer_get_int(trailers, "Skep-Rollback-Of", &p->rollback_of) < 0)
 		p->rollback_of = -1;
-	read_flags(p, message);
+	read_flags(p, trailers);
 }
 
 void ledger_read(struct proposal *p, enum proposal_state state, const char *message,
 		 int64_t wall_s)
 {
+	const char *trailers = entry_trailers(message);
 	char *value;
 
 	if (state == PROPOSAL_REVIEW) {
 		read_proposal(p, message, wall_s);
 		return;
 	}
-	value = entry_get(message, "Skep-Idem-Key", 0);
+	value = trailer_get(trailers, "Skep-Idem-Key", 0);
 	if (value) {
 		free(p->idem_key);
 		p->idem_key = value;
 	}
 	if (state == PROPOSAL_APPROVED) {
 		free(p->approved_by);
-		p->approved_by = entry_get(message, "Skep-Actor", 0);
+		p->approved_by = trailer_get(trailers, "Skep-Actor", 0);
 		return;
 	}
 	p->resolved_at = wall_s;

@@ -60,8 +60,7 @@ void entry_release(struct entry *r)
 	buf_release(&r->text);
 }
 
-/* Where the last paragraph starts; the message itself when there is only one. */
-static const char *trailers_of(const char *message)
+const char *entry_trailers(const char *message)
 {
 	size_t size = strlen(message);
 	const char *newline;
@@ -74,32 +73,39 @@ static const char *trailers_of(const char *message)
 			return newline + 1;
 		size = (size_t)(newline - message);
 	}
-	return message;
+	return message + strlen(message);
 }
 
-char *entry_get(const char *message, const char *key, unsigned nth)
+/* The nth value and its size; NULL when there is none. */
+static const char *find(const char *trailers, const char *key, unsigned nth, size_t *ret_size)
 {
-	const char *line = trailers_of(message);
 	size_t n = strlen(key);
 
-	if (line == message)
-		return NULL;
-	while (*line) {
+	for (const char *line = trailers; *line;) {
 		const char *end = strchrnul(line, '\n');
 
-		if (strncmp(line, key, n) == 0 && line[n] == ':' && line[n + 1] == ' ') {
-			if (nth == 0)
-				return strndup(line + n + 2, (size_t)(end - line) - n - 2);
-			nth--;
+		if ((size_t)(end - line) >= n + 2 && memcmp(line, key, n) == 0 &&
+		    line[n] == ':' && line[n + 1] == ' ' && nth-- == 0) {
+			*ret_size = (size_t)(end - line) - n - 2;
+			return line + n + 2;
 		}
 		line = *end ? end + 1 : end;
 	}
 	return NULL;
 }
 
-int entry_get_int(const char *message, const char *key, int64_t *ret)
+char *trailer_get(const char *trailers, const char *key, unsigned nth)
 {
-	char *value = entry_get(message, key, 0);
+	size_t size;
+	const char *value = find(trailers, key, nth, &size);
+
+	return value ? strndup(value, size) : NULL;
+}
+
+int trailer_get_int(const char *trailers, const char *key, int64_t *ret)
+{
+	size_t size;
+	const char *value = find(trailers, key, 0, &size);
 	char *end = NULL;
 	intmax_t n;
 
@@ -107,21 +113,28 @@ int entry_get_int(const char *message, const char *key, int64_t *ret)
 		return -ENOENT;
 	errno = 0;
 	n = strtoimax(value, &end, 10);
-	if (errno != 0 || end == value || *end) {
-		free(value);
+	if (errno != 0 || size == 0 || end != value + size)
 		return -EINVAL;
-	}
-	free(value);
 	*ret = n;
 	return 0;
 }
 
+char *entry_get(const char *message, const char *key, unsigned nth)
+{
+	return trailer_get(entry_trailers(message), key, nth);
+}
+
+int entry_get_int(const char *message, const char *key, int64_t *ret)
+{
+	return trailer_get_int(entry_trailers(message), key, ret);
+}
+
 char *entry_body(const char *message)
 {
-	const char *start = strstr(message, "\n\n"), *end = trailers_of(message);
+	const char *start = strstr(message, "\n\n"), *end = entry_trailers(message);
 	struct buf body = {};
 
-	if (!start || end < start + 2)
+	if (!start)
 		return buf_take(&body);
 	start += 2;
 	while (end > start && end[-1] == '\n')

@@ -30,6 +30,13 @@ void entry_put_int(struct entry *entry, const char *key, int64_t value);
 const char *entry_text(const struct entry *entry);
 void entry_release(struct entry *entry);
 
+/* The last paragraph of a message, a part of it; "" when there is only one. */
+const char *entry_trailers(const char *message);
+
+/* As entry_get() and entry_get_int(), for who asks for several. */
+char *trailer_get(const char *trailers, const char *key, unsigned nth);
+int trailer_get_int(const char *trailers, const char *key, int64_t *ret);
+
 /* The nth (from 0) value of a trailer in the last paragraph, a new string; NULL when there is
  * none. */
 char *entry_get(const char *message, const char *key, unsigned nth);
