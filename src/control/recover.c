@@ -175,13 +175,13 @@ static int scan_agent(struct hive *hive, const char *name, struct tagbook *book,
 		.deployed = -1,
 		.err = err,
 	};
-	int r, removed = 0;
+	int r, removed = 0, locks = 0;
 
-	if ((r = repo_recover(dir, &removed, err)) < 0 ||
+	if ((r = repo_recover_objects(dir, &removed, err)) < 0 ||
 	    (r = repo_check(dir, geteuid(), err)) < 0)
 		return r;
-	hive->recovered += removed;
-	r = refs_scan(dir, "refs/", on_tag, &scan, err);
+	r = refs_scan_recovering(dir, &locks, on_tag, &scan, err);
+	hive->recovered += removed + locks;
 	return r < 0 ? r : roll_forward(&scan, err);
 }
 

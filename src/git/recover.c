@@ -2,6 +2,7 @@
 #include "git/repo.h"
 
 #include "base/cleanup.h"
+#include "base/dirlist.h"
 #include "base/file.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MAX_DEPTH 32
 
@@ -52,52 +54,55 @@ static bool is_object_leftover(int dir_fd, const char *name)
 	return fstatat(dir_fd, pack, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
 
+static int sweep(int parent_fd, const char *name, bool recurse, int depth,
+		 bool (*is_leftover)(int dir_fd, const char *name), int *removed,
+		 struct error *err);
+
+static int look(int fd, const char *name, unsigned char type, bool recurse, int depth,
+		bool (*is_leftover)(int dir_fd, const char *name), int *removed,
+		struct error *err)
+{
+	if (type == DT_DIR)
+		return recurse ? sweep(fd, name, true, depth + 1, is_leftover, removed, err)
+			       : 0;
+	if (!is_leftover(fd, name))
+		return 0;
+	if (unlinkat(fd, name, 0) < 0 && errno != ENOENT)
+		return error_set_errno(err, errno, "cannot remove '%s'", name);
+	(*removed)++;
+	return 0;
+}
+
 /* Unlinks the files of one directory that match; recurse: and of all below it. An absent
  * directory is fine. */
 static int sweep(int parent_fd, const char *name, bool recurse, int depth,
 		 bool (*is_leftover)(int dir_fd, const char *name), int *removed,
 		 struct error *err)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *entry;
-	int fd, r;
+	_cleanup_close_ int fd =
+		openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct dirlist list;
+	const char *entry;
+	unsigned char type;
+	int r;
 
-	fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot open '%s'", name);
-	dir = fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		(void)close(fd);
-		return error_set_errno(err, r, "cannot list '%s'", name);
-	}
 	if (depth > MAX_DEPTH)
 		return error_set(err, ELOOP, "'%s' is nested too deep", name);
-	while (errno = 0, (entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (entry->d_type == DT_DIR) {
-			if (!recurse)
-				continue;
-			r = sweep(fd, entry->d_name, true, depth + 1, is_leftover, removed,
-				  err);
-			if (r < 0)
-				return r;
-		} else if (is_leftover(fd, entry->d_name)) {
-			if (unlinkat(fd, entry->d_name, 0) < 0 && errno != ENOENT)
-				return error_set_errno(err, errno, "cannot remove '%s'",
-						       entry->d_name);
-			(*removed)++;
-		}
+	dirlist_begin(&list, fd);
+	while ((r = dirlist_next(&list, &entry, &type)) > 0) {
+		r = look(fd, entry, type, recurse, depth, is_leftover, removed, err);
+		if (r < 0)
+			return r;
 	}
-	if (errno)
-		return error_set_errno(err, errno, "cannot list '%s'", name);
-	return 0;
+	return r < 0 ? error_set_errno(err, r, "cannot list '%s'", name) : 0;
 }
 
-int repo_recover(const char *dir, int *ret_removed, struct error *err)
+/* With the locks of references, or all but them. */
+static int recover(const char *dir, bool refs, int *ret_removed, struct error *err)
 {
 	_cleanup_close_ int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int removed = 0, r;
@@ -107,7 +112,7 @@ int repo_recover(const char *dir, int *ret_removed, struct error *err)
 	r = file_remove_tree(dir_fd, ".git.new", err);
 	if (r == 0)
 		r = sweep(dir_fd, ".git", false, 0, is_top_leftover, &removed, err);
-	if (r == 0)
+	if (r == 0 && refs)
 		r = sweep(dir_fd, ".git/refs", true, 0, is_lock, &removed, err);
 	/* loose objects are written in objects/ itself and renamed: its 256 subdirectories need
 	 * no look */
@@ -120,4 +125,14 @@ int repo_recover(const char *dir, int *ret_removed, struct error *err)
 		return error_prefix(err, "cannot clean up repository '%s'", dir);
 	*ret_removed = removed;
 	return 0;
+}
+
+int repo_recover(const char *dir, int *ret_removed, struct error *err)
+{
+	return recover(dir, true, ret_removed, err);
+}
+
+int repo_recover_objects(const char *dir, int *ret_removed, struct error *err)
+{
+	return recover(dir, false, ret_removed, err);
 }

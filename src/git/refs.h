@@ -20,6 +20,13 @@ typedef int (*refs_fn)(const char *name, const char *oid, void *data);
 int refs_scan(const char *dir, const char *prefix, refs_fn fn, void *data, struct error *err);
 
 /*
+ * The same for all references, with what repo_recover() does to their stale locks on the way:
+ * the caller holds the hive's lock. *ret_removed counts them.
+ */
+int refs_scan_recovering(const char *dir, int *ret_removed, refs_fn fn, void *data,
+			 struct error *err);
+
+/*
  * For the writes below: -EBUSY names the lock file in the way, -ENOENT an object that is
  * absent, -EUCLEAN a reference file that cannot be read. On return the reference is on disk.
  */

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/dirlist.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MAX_DEPTH 16
 #define MAX_LOOSE 1000000
@@ -27,6 +29,7 @@ struct loose {
 
 struct scan {
 	const char *prefix;
+	int *removed; /* counts stale locks, which are removed; NULL: they are left */
 	struct loose *loose;
 	size_t n_loose, room;
 	struct error broken; /* of the first broken file */
@@ -104,17 +107,58 @@ static bool is_lock(const char *file)
 	return n > 5 && strcmp(file + n - 5, ".lock") == 0;
 }
 
-static int entry_mode(int fd, const struct dirent *entry, mode_t *ret)
+static int remove_lock(struct scan *scan, int fd, const char *file, struct error *err)
+{
+	if (!scan->removed)
+		return 0;
+	if (unlinkat(fd, file, 0) < 0 && errno != ENOENT)
+		return error_set_errno(err, errno, "cannot remove '%s'", file);
+	(*scan->removed)++;
+	return 0;
+}
+
+static int entry_mode(int fd, const char *file, unsigned char type, mode_t *ret)
 {
 	struct stat st;
 
-	if (entry->d_type != DT_UNKNOWN) {
-		*ret = DTTOIF(entry->d_type);
+	if (type != DT_UNKNOWN) {
+		*ret = DTTOIF(type);
 		return 0;
 	}
-	if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	*ret = st.st_mode & S_IFMT;
+	return 0;
+}
+
+static int walk(struct scan *scan, int parent_fd, const char *file, const char *name, int depth,
+		struct error *err);
+
+/* One entry of the directory of this name. */
+static int look(struct scan *scan, int fd, const char *file, unsigned char type,
+		const char *name, int depth, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	mode_t mode = 0;
+	int r = entry_mode(fd, file, type, &mode);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return error_set_errno(err, r, "cannot look at '%s'", file);
+	if (is_lock(file))
+		return S_ISDIR(mode) ? 0 : remove_lock(scan, fd, file, err);
+	path = str_format("%s/%s%s", name, file, S_ISDIR(mode) ? "/" : "");
+	if (!starts_with(path, scan->prefix) &&
+	    !(S_ISDIR(mode) && starts_with(scan->prefix, path)))
+		return 0;
+	if (S_ISDIR(mode)) {
+		path[strlen(path) - 1] = '\0';
+		return walk(scan, fd, file, path, depth + 1, err);
+	}
+	if (S_ISREG(mode))
+		return read_loose(scan, fd, file, path, err);
+	report_broken(scan, path, "it is not a regular file");
 	return 0;
 }
 
@@ -122,9 +166,11 @@ static int entry_mode(int fd, const struct dirent *entry, mode_t *ret)
 static int walk(struct scan *scan, int parent_fd, const char *file, const char *name, int depth,
 		struct error *err)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *entry;
-	int fd, r;
+	_cleanup_close_ int fd = -1;
+	struct dirlist list;
+	const char *entry;
+	unsigned char type;
+	int r;
 
 	if (depth > MAX_DEPTH)
 		return error_set(err, ELOOP, "references are nested too deep at '%s'", name);
@@ -133,43 +179,13 @@ static int walk(struct scan *scan, int parent_fd, const char *file, const char *
 		return 0;
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot open '%s'", name);
-	dir = fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		(void)close(fd);
-		return error_set_errno(err, r, "cannot list '%s'", name);
-	}
-	while (errno = 0, (entry = readdir(dir))) {
-		_cleanup_free_ char *path = NULL;
-		mode_t mode = 0;
-
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-		    is_lock(entry->d_name))
-			continue;
-		r = entry_mode(fd, entry, &mode);
-		if (r == -ENOENT)
-			continue;
-		if (r < 0)
-			return error_set_errno(err, r, "cannot look at '%s'", entry->d_name);
-		path = str_format("%s/%s%s", name, entry->d_name, S_ISDIR(mode) ? "/" : "");
-		if (!starts_with(path, scan->prefix) &&
-		    !(S_ISDIR(mode) && starts_with(scan->prefix, path)))
-			continue;
-		if (S_ISDIR(mode)) {
-			path[strlen(path) - 1] = '\0';
-			r = walk(scan, fd, entry->d_name, path, depth + 1, err);
-		} else if (S_ISREG(mode)) {
-			r = read_loose(scan, fd, entry->d_name, path, err);
-		} else {
-			report_broken(scan, path, "it is not a regular file");
-			r = 0;
-		}
+	dirlist_begin(&list, fd);
+	while ((r = dirlist_next(&list, &entry, &type)) > 0) {
+		r = look(scan, fd, entry, type, name, depth, err);
 		if (r < 0)
 			return r;
 	}
-	if (errno)
-		return error_set_errno(err, errno, "cannot list '%s'", name);
-	return 0;
+	return r < 0 ? error_set_errno(err, r, "cannot list '%s'", name) : 0;
 }
 
 static int by_name(const void *a, const void *b)
@@ -235,12 +251,13 @@ static int merge_packed(struct scan *scan, char *text, refs_fn fn, void *data,
 	return flush_loose(scan, &next, NULL, fn, data);
 }
 
-int refs_scan(const char *dir, const char *prefix, refs_fn fn, void *data, struct error *err)
+static int scan_all(const char *dir, const char *prefix, int *removed, refs_fn fn, void *data,
+		    struct error *err)
 {
 	_cleanup_free_ char *path = str_format("%s/.git", dir);
 	_cleanup_close_ int git_fd =
 		open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_(scan_release) struct scan scan = {.prefix = prefix};
+	_cleanup_(scan_release) struct scan scan = {.prefix = prefix, .removed = removed};
 	_cleanup_buf_ struct buf packed = {};
 	_cleanup_free_ char *text = NULL;
 	int r;
@@ -268,4 +285,15 @@ int refs_scan(const char *dir, const char *prefix, refs_fn fn, void *data, struc
 		return -EUCLEAN;
 	}
 	return 0;
+}
+
+int refs_scan(const char *dir, const char *prefix, refs_fn fn, void *data, struct error *err)
+{
+	return scan_all(dir, prefix, NULL, fn, data, err);
+}
+
+int refs_scan_recovering(const char *dir, int *ret_removed, refs_fn fn, void *data,
+			 struct error *err)
+{
+	return scan_all(dir, "refs/", ret_removed, fn, data, err);
 }

@@ -67,6 +67,9 @@ static inline void repo_freep(struct repo **repo)
  */
 int repo_recover(const char *dir, int *ret_removed, struct error *err);
 
+/* The same but for the locks of references, which refs_scan_recovering() removes. */
+int repo_recover_objects(const char *dir, int *ret_removed, struct error *err);
+
 /*
  * The commit a revision id names, peeled from a tag object if need be. -ENOENT when it is
  * absent, -EINVAL for another type.
