@@ -154,6 +154,8 @@ char *child_exit_text(char out[64], const struct child_exit *exit)
 		snprintf(out, 64, "ran out of time");
 	else if (exit->too_much)
 		snprintf(out, 64, "wrote more than it may");
+	else if (exit->signaled && exit->status == SIGSYS)
+		snprintf(out, 64, "was ended at a system call that it may not make");
 	else if (exit->signaled)
 		snprintf(out, 64, "was killed by signal %d (%s)", exit->status,
 			 strsignal(exit->status));

@@ -49,8 +49,8 @@ int child_wait(int pidfd, int64_t timeout_ms, struct child_exit *ret);
 void child_kill(int pidfd);
 
 /*
- * "exited with status 3", "was killed by signal 9 (Killed)", "ran out of time". out is
- * returned.
+ * "exited with status 3", "was killed by signal 9 (Killed)", "ran out of time", and for SIGSYS
+ * what it means. out is returned.
  */
 char *child_exit_text(char out[64], const struct child_exit *exit);
 

@@ -2,6 +2,7 @@
  * output. */
 #include "control/worker.h"
 
+#include "base/calls.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/isolate.h"
@@ -152,7 +153,8 @@ bool worker_is_one(const char *word)
 	return false;
 }
 
-/* Hostile input is parsed here: no core to look into, no more memory than a job needs. */
+/* Hostile input is parsed here: no core to look into, no more memory than a job needs. What it
+ * may call is limited once libgit2 is set up. */
 static void confine(void)
 {
 	struct rlimit memory = {ISOLATE_MEMORY(MEMORY_MAX), ISOLATE_MEMORY(MEMORY_MAX)},
@@ -173,6 +175,8 @@ static int run(int argc, char **argv, json_t *result, struct error *err)
 		if (strcmp(workers[i].name, argv[1]) != 0 || argc != workers[i].n_args + 2)
 			continue;
 		r = git_setup(workers[i].writes, err);
+		if (r == 0)
+			r = calls_limit(err);
 		return r < 0 ? r : workers[i].run(argv + 2, result, err);
 	}
 	return error_set(err, EINVAL, "wrong arguments for a worker");

@@ -4,6 +4,7 @@
  * is another user before it opens anything.
  */
 #include "base/buf.h"
+#include "base/calls.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -258,6 +259,8 @@ int main(int argc, char **argv)
 			    &err);
 		if (r == 0)
 			r = git_setup(false, &err);
+		if (r == 0)
+			r = calls_limit(&err);
 		if (r == 0)
 			r = commands[i].run(&options, &outcome, &err);
 		return report(r, &outcome, &err);

@@ -20,6 +20,7 @@
 #include "skep-export/jail.h"
 
 #include "base/buf.h"
+#include "base/calls.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -245,6 +246,8 @@ int main(int argc, char **argv)
 	r = git_setup(verb->writes, &err);
 	if (r == 0)
 		r = jail_enter(&jail, &err);
+	if (r == 0)
+		r = calls_limit(&err);
 	if (r == 0)
 		r = verb->run(&err);
 	report(r, &err);

@@ -51,6 +51,9 @@ static void test_exits(void **state)
 	assert_int_equal(exit.status, SIGTERM);
 	assert_string_equal(child_exit_text(out, &exit),
 			    "was killed by signal 15 (Terminated)");
+	exit = run("kill -SYS $$");
+	assert_string_equal(child_exit_text(out, &exit),
+			    "was ended at a system call that it may not make");
 	exit = (struct child_exit){.timed_out = true, .signaled = true, .status = 9};
 	assert_string_equal(child_exit_text(out, &exit), "ran out of time");
 	exit = (struct child_exit){.too_much = true, .signaled = true, .status = 9};
