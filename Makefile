@@ -73,6 +73,13 @@ USES_skep-build = nix git model base
 USES_skep-web = web wire model base
 USES_skep = declare wire model base
 
+# Instrumented programs say where their reports go; tests and fuzzers tell on standard error.
+REPORTING := $(if $(SANITIZE),$(BUILD)/obj/tests/sanitizer.o)
+$(REPORTING): tests/sanitizer.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -DREPORTS='"$(abspath $(BUILD))/reports/all"' -MMD -MP -c -o $@ $<
+
 sources = $(sort $(wildcard src/$(1)/*.c))
 objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
 archives = $(foreach l,$(1),$(if $(call sources,$(l)),$(BUILD)/lib$(l).a))
@@ -122,14 +129,14 @@ endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
 
 define program_rule
-$(BUILD)/$(1): $(call objects,$(1)) $(call archives,$(USES_$(1)))
+$(BUILD)/$(1): $(call objects,$(1)) $(REPORTING) $(call archives,$(USES_$(1)))
 	$(call say,LINK,$$@)
 	$(Q)$(CC) $(CFLAGS) $(INSTRUMENT) $(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(shell $(PKG_CONFIG) --libs $$(LIBS_$(1)))
 endef
 $(foreach p,$(filter-out skep,$(PROGRAMS)),$(eval $(call program_rule,$(p))))
 
 # The client runs on any base image, so it needs nothing of it: static, with jansson, and libyaml for others' files.
-$(BUILD)/skep: $(call objects,skep) $(call archives,$(USES_skep))
+$(BUILD)/skep: $(call objects,skep) $(REPORTING) $(call archives,$(USES_skep))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(if $(INSTRUMENT),$(INSTRUMENT),-static) -o $@ $(filter %.o,$^) $(filter %.a,$^) -ljansson $(if $(YAML),-lyaml)
 
@@ -209,6 +216,7 @@ FUZZ_TARGETS := names:200 config:4096 agent_json:4096 settings:2048 request:4096
 FUZZ_ARCHIVES_log = $(BUILD)/libskep.a
 FUZZ_ARCHIVES_exec_message = $(BUILD)/libskep-exec.a
 FUZZ_CC ?= clang
+SANITIZE_CC ?= clang
 SECONDS ?= 60
 FUZZERS := $(foreach t,$(FUZZ_TARGETS),$(BUILD)/fuzzer/$(firstword $(subst :, ,$(t))))
 
@@ -291,7 +299,10 @@ fmt: ## make every C file look as .clang-format says
 	$(Q)$(CLANG_FORMAT) -i $(C_FILES)
 
 sanitize: ## unit tests under the address and undefined behaviour sanitizers
-	$(Q)$(MAKE) BUILD=$(BUILD)/sanitize CC=clang SANITIZE=address,undefined check-unit
+	$(Q)$(MAKE) BUILD=$(BUILD)/sanitize CC='$(SANITIZE_CC)' SANITIZE=address,undefined check-unit
+
+sanitize-host: ## host tests of programs under those sanitizers, as root
+	$(Q)$(MAKE) BUILD=$(BUILD)/sanitize CC='$(SANITIZE_CC)' SANITIZE=address,undefined check-host
 
 coverage: ## how much of each file the unit tests reach
 	$(Q)rm -rf $(BUILD)/coverage/profile
@@ -383,6 +394,6 @@ help: ## this list
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all demo bench budget fuzz fuzzers build-fuzzers check check-unit check-model check-crash check-host check-attack check-web check-browser lint fmt sanitize coverage analyze print-flags dist man install uninstall clean help
+.PHONY: FORCE all demo bench budget fuzz fuzzers build-fuzzers check check-unit check-model check-crash check-host check-attack check-web check-browser lint fmt sanitize sanitize-host coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -6,11 +6,16 @@
 #include <stdbool.h>
 #include <sys/resource.h>
 
-/* RLIMIT_AS of such a process. A sanitizer reserves terabytes of address space. */
+/*
+ * RLIMIT_AS of such a process, and the last of the descriptors that it closes. A sanitizer
+ * reserves terabytes of address space, and keeps its report open above.
+ */
 #ifdef SKEP_SANITIZE
 #define ISOLATE_MEMORY(bytes) RLIM_INFINITY
+#define ISOLATE_LAST_FD 999
 #else
 #define ISOLATE_MEMORY(bytes) (bytes)
+#define ISOLATE_LAST_FD (~0u)
 #endif
 
 /*

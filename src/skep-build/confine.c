@@ -56,7 +56,7 @@ int confine(const struct confinement *c, struct error *err)
 	pid_t parent = getppid();
 	int r;
 
-	if (close_range((unsigned)c->last_fd + 1, ~0u, 0) < 0)
+	if (close_range((unsigned)c->last_fd + 1, ISOLATE_LAST_FD, 0) < 0)
 		return error_set_errno(err, errno, "cannot close descriptors");
 	r = drop(c, err);
 	if (r < 0)

@@ -27,7 +27,7 @@
 
 static int close_others(int dir_fd, struct error *err)
 {
-	if (close_range((unsigned)dir_fd + 1, ~0u, 0) < 0)
+	if (close_range((unsigned)dir_fd + 1, ISOLATE_LAST_FD, 0) < 0)
 		return error_set_errno(err, errno, "cannot close what was inherited");
 	return 0;
 }

@@ -60,13 +60,26 @@ contains() {
 # A systemd host with skep installed as a packager would: programs and units by `make install`, accounts and
 # directories by systemd's own tools.
 skep_host_up() {
+	local reports=()
+	[ -z "${SANITIZE-}" ] || reports=(--bind="$BUILD/reports:/run/sanitizer")
 	make -s -C "$ROOT" BUILD="$BUILD" DESTDIR="$STAGE" install
 	testhost up "$HOST" --bind-ro="$STAGE/usr/local:/usr/local" --bind-ro="$STAGE/etc:/stage" \
-		--bind-ro="$BUILD/helpers:/helpers" "$@"
+		--bind-ro="$BUILD/helpers:/helpers" "${reports[@]}" "$@"
 	in_host cp -a --no-preserve=ownership /stage/. /etc/
+	[ -z "${SANITIZE-}" ] || make_room_for_sanitizers
 	in_host systemd-sysusers
 	in_host systemd-tmpfiles --create /etc/tmpfiles.d/skep.conf
 	in_host systemctl daemon-reload
+}
+
+# The services of instrumented programs may write reports and look for leaks, and have the memory that takes.
+make_room_for_sanitizers() {
+	local unit
+	for unit in skepd skep-exec skep-web; do
+		in_host mkdir -p "/etc/systemd/system/$unit.service.d"
+		printf '%s\n' '[Service]' ReadWritePaths=/run/sanitizer SystemCallFilter=ptrace MemoryMax=infinity |
+			in_host tee "/etc/systemd/system/$unit.service.d/sanitizer.conf" > /dev/null
+	done
 }
 
 # In the host: asks one thing over a socket and prints the line that comes back. A refused connection is a failure.
