@@ -388,7 +388,8 @@ static void on_looked(struct op *op)
 	if (entry)
 		container_seen(op->hive, op->agent, entry);
 	op->was_running = entry && strcmp(op->agent->state, "running") == 0;
-	if (op->was_running && op->agent->failed_units)
+	/* a deploy that was cut short had switched: these are its own */
+	if (op->was_running && op->agent->failed_units && !deploy_runs_unrecorded(op))
 		op->baseline = json_incref(op->agent->failed_units);
 	/* it runs this very system: no restart */
 	if (op->was_running && !op->proposal && strcmp(op->agent->system, op->system) == 0) {

@@ -38,7 +38,7 @@ static void test_deploy(void **state)
 
 static void test_failing_deploy(void **state)
 {
-	static const char *const points[] = {"rolling-back", "failing"};
+	static const char *const points[] = {"switched", "rolling-back", "failing"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(points); i++) {
@@ -48,6 +48,7 @@ static void test_failing_deploy(void **state)
 		json_t *answer;
 
 		hive_up(&u);
+		touch(&u, "keep-world");
 		spawn(&u, "alice");
 		sh(&u,
 		   "sed -i 's/\"grace\": 20/\"grace\": 0/' proposed/alice/agent.json; "
