@@ -8,7 +8,6 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/crash.h"
-#include "base/file.h"
 #include "control/container.h"
 #include "control/event.h"
 #include "control/meta.h"
@@ -16,10 +15,10 @@
 #include "control/request.h"
 #include "control/server.h"
 #include "control/submit.h"
+#include "git/repo.h"
 #include "git/tagfile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,19 +51,20 @@ static int keep_record(struct op *op)
 	_cleanup_free_ char *meta = hive_meta_dir(op->hive);
 	_cleanup_free_ char *ref = str_format("refs/skep/purged/%s", op->agent->settings.name);
 	_cleanup_(repo_freep) struct repo *to = NULL;
-	int r = repo_open(meta, &to, &op->err);
+	int r;
 
+	/* a purge that was cut short had kept it, or it would be there still */
+	if (access(applied, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	r = repo_open(meta, &to, &op->err);
 	return r < 0 ? r : tagfile_keep(applied, to, ref, op->hive->wall_s(), &op->err);
 }
 
 static int remove_applied(struct op *op)
 {
 	_cleanup_free_ char *parent = str_format("%s/applied", op->hive->config->state_dir);
-	_cleanup_close_ int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0)
-		return error_set_errno(&op->err, errno, "cannot open '%s'", parent);
-	return file_remove_tree(fd, op->agent->settings.name, &op->err);
+	return repo_remove(parent, op->agent->settings.name, &op->err);
 }
 
 static void end(struct op *op)

@@ -195,12 +195,14 @@ static int scan_agents(struct hive *hive, struct tagbook *book, struct error *er
 	_cleanup_free_ char *path = str_format("%s/applied", hive->config->state_dir);
 	_cleanup_closedir_ DIR *dir = opendir(path);
 	struct dirent *entry;
+	int r = repo_finish_removals(path, err);
 
+	if (r < 0)
+		return r;
 	if (!dir)
 		return error_set_errno(err, errno, "cannot list '%s'", path);
 	while (errno = 0, (entry = readdir(dir))) {
 		_cleanup_free_ char *git = NULL;
-		int r;
 
 		if (name_check(entry->d_name, NULL) < 0)
 			continue;

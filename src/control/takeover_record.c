@@ -393,6 +393,7 @@ int takeover_record(struct takeover *t, struct error *err)
 
 static int repair_one(struct hive *hive, int applied, const char *name, struct error *err)
 {
+	_cleanup_free_ char *parent = str_format("%s/applied", hive->config->state_dir);
 	_cleanup_free_ char *path = str_format("%s/.git/" MARK, name);
 
 	if (strncmp(name, PREFIX, strlen(PREFIX)) == 0)
@@ -401,7 +402,7 @@ static int repair_one(struct hive *hive, int applied, const char *name, struct e
 	    faccessat(applied, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (!hive_find(hive, name))
-		return file_remove_tree(applied, name, err);
+		return repo_remove(parent, name, err);
 	unmark(applied, name);
 	return 0;
 }

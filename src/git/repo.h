@@ -71,6 +71,14 @@ int repo_recover(const char *dir, int *ret_removed, struct error *err);
 int repo_recover_objects(const char *dir, int *ret_removed, struct error *err);
 
 /*
+ * Removes the repository parent/name: gone from its place at once, and whole until then. What a
+ * crash leaves of it has another name, under which repo_finish_removals() finds it. None there
+ * is fine.
+ */
+int repo_remove(const char *parent, const char *name, struct error *err);
+int repo_finish_removals(const char *parent, struct error *err);
+
+/*
  * The commit a revision id names, peeled from a tag object if need be. -ENOENT when it is
  * absent, -EINVAL for another type.
  */

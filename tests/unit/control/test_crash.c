@@ -148,7 +148,8 @@ static void test_submit_and_deny(void **state)
 static void test_spawn_and_destroy(void **state)
 {
 	static const char *const spawns[] = {"first-tag", "seeded", "entered"};
-	static const char *const destroys[] = {"container-gone", "record-kept", "entry-gone"};
+	static const char *const destroys[] = {"container-gone", "record-kept", "entry-gone",
+					       "repository-going"};
 	struct hive_unit u = {};
 	char out[256];
 
@@ -173,6 +174,7 @@ static void test_spawn_and_destroy(void **state)
 		sh(&u, "git -C proposed/agent0 rev-parse HEAD", out);
 		assert_whole(&u);
 	}
+	spawn(&u, "agent3");
 	for (size_t i = 0; i < ARRAY_SIZE(destroys); i++) {
 		_cleanup_free_ char *request =
 			str_format("{'cmd':'destroy','name':'agent%zu','purge':true,'confirm':'"
@@ -190,6 +192,8 @@ static void test_spawn_and_destroy(void **state)
 		hive_do(answer);
 		assert_audit(&u);
 	}
+	sh(&u, "ls -A applied | wc -l", out);
+	assert_string_equal(out, "0");
 	hive_down(&u);
 }
 

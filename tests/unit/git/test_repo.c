@@ -213,9 +213,34 @@ static void test_recover_real_leftovers(void **state)
 	assert_int_equal(removed, 1);
 }
 
+/* What is left of a removal that was cut short is no repository, and goes. */
+static void test_remove(void **state)
+{
+	struct fixture *f = *state;
+	char parent[PATH_MAX];
+	_cleanup_free_ char *going = NULL;
+	struct error err = {};
+	char *slash;
+
+	snprintf(parent, sizeof(parent), "%s", f->dir);
+	slash = strrchr(parent, '/');
+	*slash = '\0';
+	going = str_format("%s/.going-%s", parent, slash + 1);
+	expect_ok(file_make_path(going, 0755, &err), &err);
+	expect_ok(repo_remove(parent, slash + 1, &err), &err);
+	assert_false(exists(f->dir));
+	assert_false(exists(going));
+	expect_ok(repo_remove(parent, slash + 1, &err), &err);
+
+	expect_ok(file_make_path(going, 0755, &err), &err);
+	expect_ok(repo_finish_removals(parent, &err), &err);
+	assert_false(exists(going));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_remove, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_create, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_create_after_crash, fixture_setup,
 						fixture_teardown),
