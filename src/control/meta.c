@@ -141,45 +141,21 @@ int meta_prepare(struct hive *hive, const char *message, char ret[OID_HEX_SIZE],
 	return meta_preview(hive, NULL, NULL, message, ret, err);
 }
 
-/* Whether a commit has exactly this file (data NULL: not at all). */
-static int same_file(struct repo *repo, const char *commit, const char *path, const char *data,
-		     bool *same, struct error *err)
-{
-	_cleanup_buf_ struct buf now = {};
-	int r = commit_read_file(repo, commit, path, AGENTS_MAX_BYTES, &now, err);
-
-	if (r < 0 && r != -ENOENT)
-		return r;
-	*same &= r == -ENOENT ? !data : data && strcmp(buf_str(&now), data) == 0;
-	return 0;
-}
-
 static int write_files(struct hive *hive, struct repo *repo, const char *const texts[3],
 		       const char *message, char ret[OID_HEX_SIZE], struct error *err)
 {
 	static const char *const paths[] = {AGENTS_FILE, FLAKE_FILE, LOCK_FILE};
 	struct commit_file files[4] = {
 		{.path = "README.md", .data = readme, .size = sizeof(readme) - 1}};
-	bool same = hive->meta_head[0] != '\0';
 	size_t n = 1;
-	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(paths) && r == 0; i++) {
-		if (hive->meta_head[0])
-			r = same_file(repo, hive->meta_head, paths[i], texts[i], &same, err);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
 		if (texts[i])
 			files[n++] = (struct commit_file){.path = paths[i],
 							  .data = texts[i],
 							  .size = strlen(texts[i])};
-	}
-	if (r < 0)
-		return r;
-	if (same) {
-		memcpy(ret, hive->meta_head, OID_HEX_SIZE);
-		return 0;
-	}
-	return commit_files(repo, hive->meta_head[0] ? hive->meta_head : NULL, files, n,
-			    message, hive->wall_s(), ret, err);
+	return commit_changes(repo, hive->meta_head[0] ? hive->meta_head : NULL, files, n,
+			      message, hive->wall_s(), ret, err);
 }
 
 int meta_preview(struct hive *hive, const struct settings *added, const char *removed,

@@ -45,32 +45,45 @@ static int write_commit(struct repo *repo, const git_tree *tree, const git_commi
 	return 0;
 }
 
-/* Adds what one file changes to the list, or nothing when the file to be removed is not there.
- */
+static git_filemode_t mode_of(const struct commit_file *file)
+{
+	return file->symlink      ? GIT_FILEMODE_LINK
+	       : file->executable ? GIT_FILEMODE_BLOB_EXECUTABLE
+				  : GIT_FILEMODE_BLOB;
+}
+
+/* Whether a file is there already; by its id, so that what is there need not be read. */
+static bool is_same(const git_tree_entry *entry, const struct commit_file *file)
+{
+	git_oid id;
+
+	return entry && git_tree_entry_filemode(entry) == mode_of(file) &&
+	       git_odb_hash(&id, file->data, file->size, GIT_OBJECT_BLOB) == 0 &&
+	       git_oid_equal(&id, git_tree_entry_id(entry));
+}
+
+/* Adds what one file changes to the list: nothing when it is there already, or is to be removed
+ * and is not. */
 static int add_update(struct repo *repo, git_tree *base, const struct commit_file *file,
 		      git_tree_update *updates, size_t *n, struct error *err)
 {
+	_cleanup_(git_tree_entry_freep) git_tree_entry *entry = NULL;
 	git_tree_update *update = &updates[*n];
-	int r;
+	int r = base ? git_tree_entry_bypath(&entry, base, file->path) : GIT_ENOTFOUND;
 
+	if (r < 0 && r != GIT_ENOTFOUND)
+		return git_fail(r, err, "cannot look for '%s'", file->path);
+	if (file->data ? is_same(entry, file) : !entry)
+		return 0;
 	update->path = file->path;
 	if (file->data) {
 		update->action = GIT_TREE_UPDATE_UPSERT;
-		update->filemode = file->symlink      ? GIT_FILEMODE_LINK
-				   : file->executable ? GIT_FILEMODE_BLOB_EXECUTABLE
-						      : GIT_FILEMODE_BLOB;
+		update->filemode = mode_of(file);
 		r = git_blob_create_from_buffer(&update->id, repo->git, file->data, file->size);
 		if (r < 0)
 			return git_fail(r, err, "cannot write '%s' into '%s'", file->path,
 					repo->dir);
 	} else {
-		_cleanup_(git_tree_entry_freep) git_tree_entry *entry = NULL;
-
-		r = base ? git_tree_entry_bypath(&entry, base, file->path) : GIT_ENOTFOUND;
-		if (r == GIT_ENOTFOUND)
-			return 0;
-		if (r < 0)
-			return git_fail(r, err, "cannot look for '%s'", file->path);
 		update->action = GIT_TREE_UPDATE_REMOVE;
 		update->filemode = git_tree_entry_filemode(entry);
 	}
@@ -78,9 +91,10 @@ static int add_update(struct repo *repo, git_tree *base, const struct commit_fil
 	return 0;
 }
 
-int commit_files(struct repo *repo, const char *parent, const struct commit_file *files,
-		 size_t n_files, const char *message, int64_t wall_s, char ret[OID_HEX_SIZE],
-		 struct error *err)
+/* always: also when no file changes */
+static int write_files(struct repo *repo, const char *parent, const struct commit_file *files,
+		       size_t n_files, bool always, const char *message, int64_t wall_s,
+		       char ret[OID_HEX_SIZE], struct error *err)
 {
 	_cleanup_free_ git_tree_update *updates = mem_new(n_files, sizeof(*updates));
 	_cleanup_(git_commit_freep) git_commit *base_commit = NULL;
@@ -102,12 +116,30 @@ int commit_files(struct repo *repo, const char *parent, const struct commit_file
 		if (r < 0)
 			return r;
 	}
+	if (parent && n == 0 && !always) {
+		memcpy(ret, parent, OID_HEX_SIZE);
+		return 0;
+	}
 	r = git_tree_create_updated(&oid, repo->git, base, n, updates);
 	if (r == 0)
 		r = git_tree_lookup(&tree, repo->git, &oid);
 	if (r < 0)
 		return git_fail(r, err, "cannot write a tree in '%s'", repo->dir);
 	return write_commit(repo, tree, base_commit, message, wall_s, ret, err);
+}
+
+int commit_files(struct repo *repo, const char *parent, const struct commit_file *files,
+		 size_t n_files, const char *message, int64_t wall_s, char ret[OID_HEX_SIZE],
+		 struct error *err)
+{
+	return write_files(repo, parent, files, n_files, true, message, wall_s, ret, err);
+}
+
+int commit_changes(struct repo *repo, const char *parent, const struct commit_file *files,
+		   size_t n_files, const char *message, int64_t wall_s, char ret[OID_HEX_SIZE],
+		   struct error *err)
+{
+	return write_files(repo, parent, files, n_files, false, message, wall_s, ret, err);
 }
 
 int commit_tree(struct repo *repo, const char *tree, const char *parent, const char *message,

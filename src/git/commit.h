@@ -24,6 +24,12 @@ int commit_files(struct repo *repo, const char *parent, const struct commit_file
 		 size_t n_files, const char *message, int64_t wall_s, char ret[OID_HEX_SIZE],
 		 struct error *err);
 
+/* The same, but where the parent has all of it already nothing is written and ret is the
+ * parent. */
+int commit_changes(struct repo *repo, const char *parent, const struct commit_file *files,
+		   size_t n_files, const char *message, int64_t wall_s, char ret[OID_HEX_SIZE],
+		   struct error *err);
+
 /* A commit of an existing tree with one parent. */
 int commit_tree(struct repo *repo, const char *tree, const char *parent, const char *message,
 		int64_t wall_s, char ret[OID_HEX_SIZE], struct error *err);

@@ -59,10 +59,13 @@ static int add_inputs(struct buf *out, const struct flake *f, struct error *err)
 	for (size_t i = 0; i < f->n_agents; i++) {
 		if ((r = name_check(f->agents[i], err)) < 0)
 			return r;
-		buf_addf(out,
-			 "    agent-%s.url = "
-			 "\"git+file://%s/%s?ref=refs/heads/main&shallow=1\";\n",
-			 f->agents[i], f->applied_dir, f->agents[i]);
+		buf_add_str(out, "    agent-");
+		buf_add_str(out, f->agents[i]);
+		buf_add_str(out, ".url = \"git+file://");
+		buf_add_str(out, f->applied_dir);
+		buf_add_char(out, '/');
+		buf_add_str(out, f->agents[i]);
+		buf_add_str(out, "?ref=refs/heads/main&shallow=1\";\n");
 	}
 	return 0;
 }

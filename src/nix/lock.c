@@ -135,14 +135,16 @@ int lock_parse(const char *data, size_t size, struct lock **ret, struct error *e
 
 char *lock_write(const struct lock *lock)
 {
-	char *text, *whole;
+	size_t size;
+	char *text;
 
 	if (json_object_size(lock->inputs) == 0)
 		return str_dup("");
 	text = json_dumps(lock->top, JSON_INDENT(2) | JSON_SORT_KEYS);
-	whole = str_format("%s\n", text);
-	free(text);
-	return whole;
+	size = strlen(text);
+	text = mem_grow(text, size + 2, 1);
+	memcpy(text + size, "\n", 2);
+	return text;
 }
 
 /* ---- what is left when something goes ---- */

@@ -68,6 +68,39 @@ static void test_files(void **state)
 	expect_content(f, again, "a/d", "");
 }
 
+/* A commit only where there is a difference: content, mode, or a file more or less. */
+static void test_changes(void **state)
+{
+	struct fixture *f = *state;
+	const struct commit_file same = {.path = "a/b", .data = "x\n", .size = 2};
+	const struct commit_file others[] = {
+		{.path = "a/b", .data = "y\n", .size = 2},
+		{.path = "a/b", .data = "x\n", .size = 2, .executable = true},
+		{.path = "a/c", .data = "x\n", .size = 2},
+		{.path = "a/b", .data = NULL},
+	};
+	const struct commit_file absent = {.path = "no/such", .data = NULL};
+	char first[OID_HEX_SIZE], commit[OID_HEX_SIZE];
+	struct error err = {};
+
+	expect_ok(commit_changes(f->repo, NULL, &same, 1, "m", WALL, first, &err), &err);
+	expect_ok(commit_changes(f->repo, first, &same, 1, "n", WALL, commit, &err), &err);
+	assert_string_equal(commit, first);
+	expect_ok(commit_changes(f->repo, first, &absent, 1, "n", WALL, commit, &err), &err);
+	assert_string_equal(commit, first);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		expect_ok(commit_changes(f->repo, first, &others[i], 1, "n", WALL, commit,
+					 &err),
+			  &err);
+		assert_string_not_equal(commit, first);
+		expect_content(f, commit, others[i].path, others[i].data);
+	}
+	/* the other way to commit always makes one */
+	expect_ok(commit_files(f->repo, first, &same, 1, "n", WALL, commit, &err), &err);
+	assert_string_not_equal(commit, first);
+	expect_content(f, commit, "a/b", "x\n");
+}
+
 static void test_modes(void **state)
 {
 	struct fixture *f = *state;
@@ -199,6 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_files, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_changes, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_modes, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_no_empty_directory, fixture_setup,
 						fixture_teardown),
