@@ -285,6 +285,7 @@ budget: $(BUDGET_TOOLS) ## the instructions that hot paths take, held to what th
 ROWS ?=
 SIZE ?= full
 bench: all $(BENCH_TOOLS) $(BENCH_PROGRAMS) ## how fast and how large, side by side with others (as root); ROWS="submit verdict" SIZE=short
+	$(Q)rm -rf '$(BUILD)/bench/stage' && $(MAKE) -s install DESTDIR='$(abspath $(BUILD))/bench/stage'
 	$(Q)tests/bench/run --build '$(BUILD)' --size '$(SIZE)' $(ROWS)
 
 check-browser: all $(BROWSER_TESTS) ## the dashboard in Chromium, over a real hive (as root) and over one in memory

@@ -1,10 +1,11 @@
 """Real containers: the sysctls that skep ships while they are measured, and plain systemd-nspawn over the same roots."""
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import time
+
+from hive import nspawns
 
 
 def raise_sysctls(bench):
@@ -27,7 +28,7 @@ def raise_sysctls(bench):
         for path, value in before.items():
             with open(path, 'w') as f:
                 f.write(str(value))
-    bench.ends.insert(0, back)
+    bench.at_end(back)
 
 
 def own_cgroups(name):
@@ -64,14 +65,8 @@ def remove_cgroups(groups):
 
 def nspawn_line(root):
     """The command line of the systemd-nspawn whose root this is, as skep-exec started it."""
-    for pid in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            with open(f'/proc/{pid}/cmdline', 'rb') as f:
-                line = f.read().split(b'\0')[:-1]
-        except OSError:
-            continue
-        if line and line[0].endswith(b'systemd-nspawn') and any(root.encode() in w for w in line):
-            return [w.decode() for w in line]
+    for line in nspawns(root).values():
+        return line
     raise RuntimeError(f'no systemd-nspawn runs on {root}')
 
 
@@ -82,7 +77,8 @@ class Plain:
         self.line, self.name = line, name
         self.path = os.path.join(bench.scratch('notify'), 'socket')
         self.groups = []
-        self.process = None
+        self.process = self.socket = None
+        bench.at_end(self.stop)
 
     def begin(self):
         self.groups = own_cgroups('skep-bench-' + self.name)
@@ -113,8 +109,10 @@ class Plain:
                 self.process.wait()
         took = (time.perf_counter() - began) * 1000
         self.process = None
-        self.socket.close()
-        os.unlink(self.path)
+        if self.socket:
+            self.socket.close()
+            self.socket = None
+            os.unlink(self.path)
         remove_cgroups(self.groups)
         return took
 
@@ -123,7 +121,3 @@ class Plain:
         self.begin()
         self.wait_ready()
         return (time.perf_counter() - began) * 1000
-
-
-def free_of(path):
-    return shutil.disk_usage(path).free

@@ -73,6 +73,20 @@ def descriptors(pid):
     return len(os.listdir(f'/proc/{pid}/fd'))
 
 
+def nspawns(part):
+    """pid -> command line of each systemd-nspawn that has this in one of its words."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{pid}/cmdline', 'rb') as f:
+                line = [w.decode(errors='replace') for w in f.read().split(b'\0')[:-1]]
+        except OSError:
+            continue
+        if line and line[0].endswith('systemd-nspawn') and any(part in w for w in line):
+            found[int(pid)] = line
+    return found
+
+
 class Hive:
     def __init__(self, bench, simulated=True, state=None, **config):
         self.bench = bench
@@ -83,7 +97,7 @@ class Hive:
         os.chmod(self.runtime, 0o751)
         self.config = {'dashboard': False, 'proposals_per_hour': 100000, **config}
         self.process = None
-        bench.ends.append(self.end)
+        bench.at_end(self.end)
 
     def socket_path(self):
         return os.path.join(self.runtime, 'operator.sock')
@@ -143,9 +157,10 @@ class Hive:
 
     def end(self):
         self.stop()
+        for pid in nspawns(self.dir + '/'):
+            os.kill(pid, signal.SIGKILL)
         subprocess.run(['rm', '-rf', '--one-file-system', self.dir, self.runtime])
-        if self.end in self.bench.ends:
-            self.bench.ends.remove(self.end)
+        self.bench.forget(self.end)
 
     # ---- the manager's side ----
 
@@ -195,20 +210,31 @@ def make_state(path):
 
 def filled(bench, agents, tags, packed=True):
     """A state directory with so many agents that have so many tags each. Made in memory where there is room: what is
-    packed in the end is a small part of what is written on the way."""
+    packed in the end is a small part of what is written on the way. A packed one is made once for all rows of a run."""
+    key = (agents, tags)
+    if packed and key in bench.filled:
+        return bench.filled[key]
     wanted = os.path.join(bench.scratch('filled'), 'state')
     shm = os.path.isdir('/dev/shm') and shutil.disk_usage('/dev/shm').free > SHM_LEAST
     top = tempfile.mkdtemp(prefix='skep-bench.', dir='/dev/shm' if shm else os.path.dirname(wanted))
     os.chmod(top, 0o755)
+
+    def remove():
+        subprocess.run(['rm', '-rf', top])
+        bench.forget(remove)
     path = os.path.join(top, 'state')
     make_state(path)
+    bench.at_end(remove)
     done = subprocess.run([os.path.join(bench.programs, 'fill'), path, str(agents), str(tags),
                            'packed' if packed else 'loose'], capture_output=True, text=True, user=SKEP_UID,
                           group=BUILD_UID, extra_groups=[])
     if done.returncode:
         raise RuntimeError(f'fill: {done.stderr[-500:]}')
     subprocess.run(['cp', '-a', path, wanted], check=True)
-    subprocess.run(['rm', '-rf', top], check=True)
+    remove()
+    os.sync()  # who syncs a file later must not have to wait for these
+    if packed:
+        bench.filled[key] = wanted
     return wanted
 
 
@@ -219,7 +245,7 @@ class Floor:
         self.dir = bench.scratch('floor')
         self.process = subprocess.Popen([os.path.join(bench.programs, 'floor'), self.dir], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE)
-        bench.ends.append(self.end)
+        bench.at_end(self.end)
         self.bench = bench
 
     def ms(self, files, size):
@@ -230,4 +256,4 @@ class Floor:
     def end(self):
         self.process.stdin.close()
         self.process.wait()
-        self.bench.ends.remove(self.end)
+        self.bench.forget(self.end)

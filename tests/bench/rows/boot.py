@@ -5,6 +5,7 @@ from containers import Plain, nspawn_line, raise_sysctls
 from hive import Hive, descriptors, memory_mib
 
 ORDER = 60
+SECONDS = 80
 
 
 def timed(run):
@@ -31,7 +32,7 @@ def switch(hive, client, state):
 
 def measure(bench):
     raise_sysctls(bench)
-    n = bench.of_size(12, 3)
+    n = bench.of_size(8, 3)
     hive = Hive(bench, simulated=False)
     hive.start()
     client = hive.client()

@@ -6,6 +6,7 @@ from elsewhere import Commands
 from hive import Floor, Hive, filled
 
 ORDER = 40
+SECONDS = 30
 
 
 def measure(bench):
@@ -64,4 +65,3 @@ def measure(bench):
     client.close()
     floor.end()
     hive.end()
-    bench.drop(state)

@@ -1,14 +1,16 @@
-"""memory: resident memory and descriptors, idle and busy, with real repositories and simulated containers"""
-import os
+"""memory: resident memory and descriptors of each process, idle and busy, real repositories and simulated containers"""
 import threading
 import time
 
-from hive import Hive, SKEP_UID, descriptors, filled, memory_mib
+from dashboard import PORT, log_in, request, wait_for_pages
+from hive import Hive, descriptors, filled, memory_mib
 
 ORDER = 80
+SECONDS = 55
 TAGS = 50
-CLIENTS = 20
+CLIENTS, BROWSERS = 20, 10
 GOALS = {100: 16, 1000: 64}
+PROCESSES = ('skepd', 'skep-web', 'standalone')
 
 
 def settle(pid):
@@ -23,50 +25,62 @@ def settle(pid):
     return before
 
 
+def ask(hive, end):
+    client = hive.client()
+    while time.monotonic() < end:
+        client.ask('agent_status')
+        client.ask('pending', status='all', limit=100)
+        client.ask('status')
+    client.close()
+
+
+def browse(cookie, end):
+    while time.monotonic() < end:
+        for path in ('/api/v1/agents', '/api/v1/status'):
+            request('GET', path, headers={'Cookie': cookie})
+
+
 def load(hive, seconds):
-    """What pages and people ask for, over and over; the highest resident memory seen."""
+    """What pages and people ask for, over and over; the most memory and descriptors seen of each process."""
+    client = hive.client()
+    cookie = log_in(client)
     end = time.monotonic() + seconds
-    peak = [0.0]
-    pid = hive.skepd()
-
-    def ask():
-        client = hive.client()
-        while time.monotonic() < end:
-            client.ask('agent_status')
-            client.ask('pending', status='all', limit=100)
-            client.ask('status')
-        client.close()
-
-    threads = [threading.Thread(target=ask) for _ in range(CLIENTS)]
+    peak = {name: (0, 0) for name in PROCESSES}
+    pids = hive.pids()
+    threads = [threading.Thread(target=ask, args=(hive, end), daemon=True) for _ in range(CLIENTS)]
+    threads += [threading.Thread(target=browse, args=(cookie, end), daemon=True) for _ in range(BROWSERS)]
     for t in threads:
         t.start()
     while time.monotonic() < end:
-        peak[0] = max(peak[0], memory_mib(pid))
+        for name, (memory, fds) in peak.items():
+            peak[name] = (max(memory, memory_mib(pids[name])), max(fds, descriptors(pids[name])))
         time.sleep(0.05)
     for t in threads:
         t.join()
-    return peak[0]
+    client.close()
+    return peak
 
 
 def measure(bench):
     for agents in bench.of_size((10, 100, 1000), (10, 100)):
         state = filled(bench, agents, TAGS)
-        hive = Hive(bench, state=state, dashboard=True, dashboard_port=17700)
-        idle, fds, others = [], 0, {}
+        hive = Hive(bench, state=state, dashboard=True, dashboard_port=PORT)
+        idle, fds = {name: [] for name in PROCESSES}, {}
         for _ in range(bench.of_size(3, 1)):
             hive.stop()
             hive.start()
+            wait_for_pages()
             time.sleep(0.5)
-            idle.append(settle(hive.skepd()))
-            fds = descriptors(hive.skepd())
             for name, pid in hive.pids().items():
-                others.setdefault(name, []).append(memory_mib(pid))
-        bench.record(f'skepd idle, {agents} agents', 'MiB', idle, goal=GOALS.get(agents), note=f'{fds} descriptors')
-        for name in ('skep-web', 'standalone'):
-            if name in others:
-                bench.record(f'{name} idle, {agents} agents', 'MiB', others[name])
-        bench.record(f'skepd busy, {agents} agents', 'MiB', [load(hive, bench.of_size(5, 2))],
-                     note=f'peak while {CLIENTS} clients ask without a pause')
-        bench.record(f'skepd afterwards, {agents} agents', 'MiB', [settle(hive.skepd())])
+                if name in idle:
+                    idle[name].append(settle(pid))
+                    fds[name] = descriptors(pid)
+        for name in PROCESSES:
+            bench.record(f'{name} idle, {agents} agents', 'MiB', idle[name], note=f'{fds[name]} descriptors',
+                         goal=GOALS.get(agents) if name == 'skepd' else None)
+        for name, (memory, most) in load(hive, bench.of_size(4, 2)).items():
+            bench.record(f'{name} busy, {agents} agents', 'MiB', [memory],
+                         note=f'{most} descriptors; peak while {CLIENTS} clients and {BROWSERS} browsers ask without a pause')
+        bench.record(f'skepd afterwards, {agents} agents', 'MiB', [settle(hive.skepd())],
+                     note=f'{descriptors(hive.skepd())} descriptors')
         hive.end()
-        bench.drop(state)

@@ -9,6 +9,7 @@ from elsewhere import Commands
 from hive import Hive, filled
 
 ORDER = 90
+SECONDS = 40
 TAGS = 50
 
 
@@ -38,7 +39,7 @@ def many(hive, clients, each, cmd):
         client.close()
         with lock:
             samples.extend(own)
-    threads = [threading.Thread(target=work) for _ in range(clients)]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(clients)]
     began = time.perf_counter()
     for t in threads:
         t.start()
@@ -77,15 +78,16 @@ def measure(bench):
     applied = os.path.join(state, 'applied')
 
     def elsewhere():
-        """A page elsewhere: one process asks for each agent whether it runs."""
+        """A page elsewhere: what is deployed and whether it runs, asked of git and systemctl for each agent."""
         for agent in os.listdir(applied):
+            commands.systemctl(agent)
             commands.run('git', f'--git-dir={applied}/{agent}/.git', 'rev-parse', 'refs/heads/main')
 
-    other = [timed(elsewhere) for _ in range(bench.of_size(3, 1))]
+    other = [timed(elsewhere)]
     bench.record(f'list, {agents} agents, 1 client', 'ms', [raw_ms(client, 'list') for _ in range(n)], other,
-                 note='elsewhere: one process for each agent')
+                 note='elsewhere: a git and a systemctl for each agent')
     bench.record(f'agent_status, {agents} agents, 1 client', 'ms', [raw_ms(client, 'agent_status') for _ in range(n)], other,
-                 note='elsewhere: one process for each agent')
+                 note='elsewhere: a git and a systemctl for each agent')
     bench.record(f'agent, 1 of {agents}', 'ms', [raw_ms(client, 'agent', name='a1') for _ in range(n)])
     bench.record('the 100 newest proposals', 'ms', [raw_ms(client, 'pending', status='all', limit=100) for _ in range(n)])
     bench.record(f'audit, first page of {agents * TAGS:,} tags', 'ms',
@@ -101,4 +103,3 @@ def measure(bench):
                      goal=5)
     client.close()
     hive.end()
-    bench.drop(state)

@@ -5,6 +5,7 @@ from elsewhere import Commands
 from hive import Floor, Hive
 
 ORDER = 10
+SECONDS = 50
 FILE = 1200
 
 
@@ -79,7 +80,7 @@ def up(bench):
     hive = Hive(bench, simulated=False)
     hive.start()
     client = hive.client()
-    for agent in ('hm1nd', 'alice', 'bob'):
+    for agent in ('hm1nd', 'alice', 'bob', 'carol'):
         client.ask('spawn', name=agent, wait=True)
     return hive, client
 
@@ -109,7 +110,8 @@ def measure_change(bench, pair, floor, base, changes, n, case, goal):
 
     # pack, its index, the tag object and the reference; and as many directories
     bench.compare(case, {'skep': skep, 'elsewhere': lambda: pair.submit_elsewhere(state['commit']),
-                         'floor': lambda: floor.ms(4, max(state['bytes'] // 4, 1))}, n, goal=goal)
+                         'floor': lambda: floor.ms(4, max(state['bytes'] // 4, 1))}, n, goal=goal,
+                  note='starts three processes: the verb, the jailed reader, the import worker' if goal else None)
 
 
 def measure(bench):
@@ -126,7 +128,9 @@ def measure(bench):
     probe = hive.fast_import('bob', nine_places(0), parent=base)
     count = objects(commands, hive.proposed('bob'), probe, base)
     measure_change(bench, pair, floor, base, nine_places, bench.of_size(30, 5), f'commit of {count} objects, 10,000 files', None)
-    total = objects(commands, hive.proposed('bob'), base, None)
+    pair = Pair(bench, hive, client, commands, 'carol')
+    base = hive.fast_import('carol', big(0))
+    total = objects(commands, hive.proposed('carol'), base, None)
     measure_change(bench, pair, floor, None, big, bench.of_size(5, 1), f'first import of 10,000 files, {total:,} objects', None)
     client.close()
     floor.end()

@@ -6,6 +6,7 @@ from elsewhere import Commands
 from hive import Floor, Hive
 
 ORDER = 20
+SECONDS = 30
 
 
 def tag_bytes(hive, agent, tag):

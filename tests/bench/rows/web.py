@@ -1,5 +1,4 @@
 """web: the dashboard's requests per second and 99th percentile, against nginx serving the same bytes; a large difference"""
-import http.client
 import json
 import os
 import re
@@ -7,11 +6,13 @@ import shutil
 import subprocess
 import time
 
+from dashboard import PORT, log_in, request, wait_for_pages
 from elsewhere import Commands
 from hive import Hive, filled
 
 ORDER = 100
-PORT, NGINX_PORT = 17700, 17701
+SECONDS = 45
+NGINX_PORT = 17701
 CONNECTIONS = 32
 LINES = 10000
 
@@ -33,23 +34,6 @@ def wrk(path, port, seconds, cookie=None):
     return float(re.search(r'Requests/sec:\s+([\d.]+)', text).group(1)), float(value) * {'us': 0.001, 'ms': 1, 's': 1000}[unit]
 
 
-def request(method, path, body=None, headers=None):
-    connection = http.client.HTTPConnection('127.0.0.1', PORT, timeout=30)
-    connection.request(method, path, body, headers or {})
-    answer = connection.getresponse()
-    data = answer.read()
-    if answer.status != 200:
-        raise RuntimeError(f'{method} {path}: {answer.status} {data[:200]}')
-    return answer, data
-
-
-def log_in(client):
-    code = client.ask('dashboard')['login']['code']
-    answer, _ = request('POST', '/api/v1/login', json.dumps({'code': code}),
-                        {'Content-Type': 'application/json', 'Origin': f'http://127.0.0.1:{PORT}'})
-    return answer.getheader('Set-Cookie').split(';')[0]
-
-
 def nginx(bench, files):
     """The same bytes under the same paths, from files; one worker, as skep-web is one process."""
     top = bench.scratch('nginx')
@@ -69,19 +53,14 @@ def nginx(bench, files):
     def end():
         process.terminate()
         process.wait()
-        bench.ends.remove(end)
-    bench.ends.append(end)
+        bench.forget(end)
+    bench.at_end(end)
     time.sleep(0.5)
     return end
 
 
 def serve(bench, hive, client):
-    for _ in range(200):
-        try:
-            request('GET', '/livez')
-            break
-        except OSError:
-            time.sleep(0.05)
+    wait_for_pages()
     cookie = log_in(client)
     with open(os.path.join(bench.programs, 'dashboard/manifest.json')) as f:
         assets = [e['path'] for e in json.load(f) if e['path'].startswith('/static/') and e['path'].endswith('.js')]
@@ -137,7 +116,6 @@ def measure(bench):
     serve(bench, hive, client)
     client.close()
     hive.end()
-    bench.drop(state)
     hive = Hive(bench)
     hive.start()
     client = hive.client()

@@ -5,8 +5,9 @@
  *
  *   fill STATE AGENTS TAGS packed|loose
  *
- * Proposals go round the agents, as they would come in; each gets four tags (proposal,
- * approved, building, deployed). STATE/stand-in names what runs, for the stand-in of skep-exec.
+ * Proposals go round the agents, as they would come in (loose: the first agent gets all); each
+ * gets four tags (proposal, approved, building, deployed). STATE/stand-in names what runs, for
+ * the stand-in of skep-exec.
  */
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -204,7 +205,7 @@ static int fill(struct hive *hive, int64_t agents, int64_t tags, bool packed, st
 	for (int64_t i = 0; i < agents && r == 0; i++)
 		r = make_agent(hive, i, err);
 	for (int64_t done = 1; done + TAGS_OF_ONE <= tags && r == 0; done += TAGS_OF_ONE)
-		for (size_t i = 0; i < hive->n_agents && r == 0; i++)
+		for (size_t i = 0; i < (packed ? hive->n_agents : 1) && r == 0; i++)
 			r = make_proposal(hive, hive->agents[i], err);
 	return r < 0 ? r : finish(hive, packed, err);
 }
