@@ -8,7 +8,7 @@ from elsewhere import Commands
 from hive import Floor, make_state
 
 ORDER = 30
-SECONDS = 100
+SECONDS = 130
 NIX = ('nix', '--extra-experimental-features', 'nix-command flakes', '--option', 'flake-registry', '')
 
 

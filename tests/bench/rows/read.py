@@ -9,7 +9,7 @@ from elsewhere import Commands
 from hive import Hive, filled
 
 ORDER = 90
-SECONDS = 40
+SECONDS = 60
 TAGS = 50
 
 
