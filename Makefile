@@ -237,11 +237,18 @@ build-fuzzers:
 fuzz: build-fuzzers ## every reader of outside data under libFuzzer, SECONDS each (60); FUZZ=NAME: that one
 	$(Q)BUILD=$(BUILD) FUZZ_SECONDS=$(SECONDS) FUZZ_TARGETS='$(if $(FUZZ),$(filter $(FUZZ):%,$(FUZZ_TARGETS)),$(FUZZ_TARGETS))' tests/run fuzz
 
+# A daemon that dies at each call by which it changes something.
+SWEEP := $(BUILD)/crash/sweep
+$(SWEEP): $(wildcard tests/crash/*.[ch]) $(TEST_ARCHIVES) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,TEST,tests/crash)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -Itests/crash $(ALL_LDFLAGS) -o $@ $(wildcard tests/crash/*.c) $(TEST_ARCHIVES) $(TEST_LIBS)
+
 # Checks. tests/run runs them and counts; its last line is "N passed, N failed".
 BROWSER_TESTS := $(BUILD)/npm/browser/node_modules/.package-lock.json
 BUDGET_TOOLS := $(BUILD)/bench/fill $(BUILD)/bench/paths
 
-check: all $(TESTS) $(HELPERS) $(BROWSER_TESTS) $(BUDGET_TOOLS) build-fuzzers ## lint, unit, fuzz, host, attack, HTTP and browser tests, budgets (as root)
+check: all $(TESTS) $(HELPERS) $(SWEEP) $(BROWSER_TESTS) $(BUDGET_TOOLS) build-fuzzers ## lint, unit, fuzz, host, attack, HTTP and browser tests, budgets (as root)
 	$(Q)BUILD=$(BUILD) CC='$(CC)' FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=1 FUZZ_TARGETS='$(FUZZ_TARGETS)' tests/run lint unit model crash fuzz host attack web browser budget
 
 check-unit: all $(TESTS) ## unit tests alone
@@ -251,8 +258,9 @@ check-model: ## the deploy protocol as a model, in every state it can reach
 	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/run model
 
 OPERATIONS ?= 100000
-check-crash: all $(BUILD)/unit/control/test_random ## OPERATIONS (100000) at random on hives whose daemon dies over one in five
-	$(Q)BUILD=$(BUILD) CRASH_OPERATIONS=$(OPERATIONS) CRASH_SECONDS=86400 tests/run crash
+POINTS ?= 10000
+check-crash: all $(BUILD)/unit/control/test_random $(SWEEP) ## a hive that dies at POINTS (10000) system calls, and over one in five of OPERATIONS (100000) by chance
+	$(Q)BUILD=$(BUILD) CRASH_OPERATIONS=$(OPERATIONS) CRASH_POINTS=$(POINTS) CRASH_SECONDS=86400 tests/run crash
 
 check-host: all $(HELPERS) ## the real daemon in real containers, as root
 	$(Q)BUILD=$(BUILD) tests/run host

@@ -3,7 +3,8 @@
  * directory make it fail on purpose: "fail-VERB" (its text is the error; "fail-switch" once),
  * "once-VERB", "fail-VERB-AGENT", "hang-VERB", "hang-VERB-AGENT" (no answer until it is
  * cancelled), "slow-VERB", "sick-AGENT" (its unit fails in any system but the one named in it),
- * "bad-system" (the id of a system whose unit fails), "no-units" (nobody can say which do),
+ * "bad-system" (the id of a system whose unit fails), "bad-tree" (the id of a tree that cannot
+ * be built), "no-units" (nobody can say which do),
  * "dead-AGENT" (its container has ended), "listener-PORT" (who holds a port), "entry-AGENT"
  * (keys laid over what is found of its container until it is started or changed, "spec" over
  * its specification), "stray" (an entry of a container that nobody asked for), "keep-world"
@@ -292,6 +293,16 @@ static void fake_pause(struct fake *f, const json_t *request)
 		(void)unlink(path);
 }
 
+static bool fake_is_bad_tree(const struct fake *f, const json_t *request)
+{
+	const char *tree = json_string_value(json_object_get(request, "tree"));
+	_cleanup_free_ char *path = str_format("%s/bad-tree", f->dir);
+	_cleanup_buf_ struct buf bad = {};
+
+	return tree && file_read(AT_FDCWD, path, 64, &bad, NULL) == 0 &&
+	       strncmp(buf_str(&bad), tree, 40) == 0;
+}
+
 static void fake_answer(struct fake *f, const json_t *request, const int *fds, size_t n_fds)
 {
 	int fd = n_fds ? fds[0] : -1;
@@ -332,7 +343,11 @@ static void fake_answer(struct fake *f, const json_t *request, const int *fds, s
 		fake_export(f->dir, name, fd);
 		fake_send(f, id, json_object(), -1);
 	} else if (strcmp(verb, "build") == 0) {
-		fake_send(f, id, fake_build(request), -1);
+		fake_send(f, id,
+			  fake_is_bad_tree(f, request)
+				  ? fake_failure(EIO, "it does not compile")
+				  : fake_build(request),
+			  -1);
 	} else if (strcmp(verb, "lock") == 0) {
 		fake_send(f, id, fake_locked(f->dir), -1);
 	} else if (strcmp(verb, "effect") == 0) {
