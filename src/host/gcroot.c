@@ -114,24 +114,56 @@ int gcroot_add(const struct place *place, const char *agent, const char *key,
 	return 0;
 }
 
+/* Both names have roots, since a rename was cut short: those of one go to the other. */
+static int merge(int hive_fd, const char *from, const char *to, struct error *err)
+{
+	_cleanup_close_ int from_fd =
+		openat(hive_fd, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int to_fd =
+		openat(hive_fd, to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = from_fd < 0 || to_fd < 0 ? NULL : list(from_fd);
+	struct dirent *entry;
+
+	if (!dir)
+		return error_set_errno(err, errno, "cannot list the roots of '%s'", from);
+	while (errno = 0, (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (renameat(from_fd, entry->d_name, to_fd, entry->d_name) < 0)
+			return error_set_errno(err, errno, "cannot move a root of '%s'", from);
+	}
+	if (errno)
+		return error_set_errno(err, errno, "cannot list the roots of '%s'", from);
+	if (fsync(to_fd) < 0 || unlinkat(hive_fd, from, AT_REMOVEDIR) < 0)
+		return error_set_errno(err, errno, "cannot remove the roots of '%s'", from);
+	return 0;
+}
+
 int gcroot_rename(const struct place *place, const char *from, const char *to,
 		  struct error *err)
 {
 	_cleanup_free_ char *path = hive_dir(place);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = 0;
 
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot open '%s'", path);
 	if (renameat2(fd, from, fd, to, RENAME_NOREPLACE) < 0 && errno != ENOENT)
-		return error_set_errno(err, errno, "cannot call '%s/%s' '%s'", path, from, to);
+		r = errno == EEXIST ? merge(fd, from, to, err)
+				    : error_set_errno(err, errno, "cannot call '%s/%s' '%s'",
+						      path, from, to);
+	if (r < 0)
+		return r;
 	return fsync(fd) < 0 ? error_set_errno(err, errno, "cannot sync '%s'", path) : 0;
 }
 
 int gcroot_keep(const struct place *place, const char *agent, const json_t *systems,
 		struct error *err)
 {
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int parent = -1;
 	_cleanup_close_ int fd = open_agent(place, agent, err);
 	_cleanup_closedir_ DIR *dir = fd >= 0 ? list(fd) : NULL;
 	struct dirent *entry;
@@ -152,12 +184,9 @@ int gcroot_keep(const struct place *place, const char *agent, const json_t *syst
 	}
 	if (errno)
 		return error_set_errno(err, errno, "cannot list the roots of '%s'", agent);
-	if (!systems) {
-		_cleanup_free_ char *path = hive_dir(place);
-		_cleanup_close_ int parent = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		if (parent >= 0)
-			(void)unlinkat(parent, agent, AT_REMOVEDIR);
-	}
+	path = hive_dir(place);
+	parent = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (parent >= 0) /* unless there are some left */
+		(void)unlinkat(parent, agent, AT_REMOVEDIR);
 	return 0;
 }

@@ -30,7 +30,8 @@ int gcroot_find(const struct place *place, const char *agent, const char *key,
 int gcroot_add(const struct place *place, const char *agent, const char *key,
 	       const char *system, struct error *err);
 
-/* Gives an agent's roots to its new name. Nothing to move is success. */
+/* Gives an agent's roots to its new name, beside those that are there. Nothing to move is
+ * success. */
 int gcroot_rename(const struct place *place, const char *from, const char *to,
 		  struct error *err);
 

@@ -44,6 +44,42 @@ static void test_gone(void **state)
 	assert_int_equal(access(link, F_OK), -1);
 }
 
+static void assert_root(const struct place *place, const char *agent, const char *key, bool is)
+{
+	_cleanup_free_ char *link =
+		str_format("%s/skep/var-lib-skep/%s/%s", place->gcroots, agent, key);
+	char target[SYSTEM_SIZE];
+
+	assert_int_equal(readlink(link, target, sizeof(target)) > 0, is);
+}
+
+/* A rename that was cut short leaves roots under both names. */
+static void test_renamed(void **state)
+{
+	_cleanup_free_ char *roots = str_format("%s/gcroots", (char *)*state);
+	_cleanup_free_ char *alice = str_format("%s/skep/var-lib-skep/alice", roots);
+	const struct place place = {.state = "/var/lib/skep", .gcroots = roots};
+	struct error err = {};
+	json_t *none = json_array();
+
+	assert_int_equal(gcroot_rename(&place, "alice", "bob", &err), 0);
+	assert_int_equal(gcroot_add(&place, "alice", "one", SYSTEM, &err), 0);
+	assert_int_equal(gcroot_rename(&place, "alice", "bob", &err), 0);
+	assert_root(&place, "bob", "one", true);
+	assert_int_equal(gcroot_add(&place, "alice", "one", SYSTEM, &err), 0);
+	assert_int_equal(gcroot_add(&place, "alice", "two", SYSTEM, &err), 0);
+	assert_int_equal(gcroot_rename(&place, "alice", "bob", &err), 0);
+	assert_root(&place, "bob", "one", true);
+	assert_root(&place, "bob", "two", true);
+	assert_int_equal(access(alice, F_OK), -1);
+	assert_int_equal(gcroot_rename(&place, "alice", "bob", &err), 0);
+	/* one that keeps nothing is no directory either */
+	assert_int_equal(gcroot_rename(&place, "bob", "alice", &err), 0);
+	assert_int_equal(gcroot_keep(&place, "alice", none, &err), 0);
+	assert_int_equal(access(alice, F_OK), -1);
+	json_decref(none);
+}
+
 static void test_refused(void **state)
 {
 	const struct place place = {.state = "/var/lib/skep", .gcroots = *state};
@@ -68,6 +104,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_gone, unit_dir_setup, unit_dir_teardown),
+		cmocka_unit_test_setup_teardown(test_renamed, unit_dir_setup,
+						unit_dir_teardown),
 		cmocka_unit_test_setup_teardown(test_refused, unit_dir_setup,
 						unit_dir_teardown),
 	};
