@@ -9,22 +9,38 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TEMPLATE "nix/meta/flake.nix"
 #define TEMPLATE_MAX_BYTES 65536
 
-static bool is_input(const struct agent *agent)
+/* The agents of a hive, with one more in the place of another. */
+struct members {
+	struct hive *hive;
+	const struct settings *added; /* NULL: none */
+	const char *removed;          /* NULL: none */
+};
+
+static bool is_built(const struct settings *s)
 {
-	return agent->settings.builder == BUILDER_NIX && !agent->unborn &&
-	       agent->settings.revision[0];
+	return s->builder == BUILDER_NIX && s->revision[0];
+}
+
+static bool is_input(const struct members *m, const struct agent *agent)
+{
+	return is_built(&agent->settings) && !agent->unborn &&
+	       (!m->removed || strcmp(agent->settings.name, m->removed) != 0);
 }
 
 static bool keeps(const char *name, const void *data)
 {
-	const struct agent *agent = hive_find(data, name);
+	const struct members *m = data;
+	const struct agent *agent = hive_find(m->hive, name);
 
-	return agent && is_input(agent);
+	if (m->added && strcmp(m->added->name, name) == 0)
+		return is_built(m->added);
+	return agent && is_input(m, agent);
 }
 
 static int take_time(const char *oid, int64_t wall_s, const char *message, void *data)
@@ -35,8 +51,9 @@ static int take_time(const char *oid, int64_t wall_s, const char *message, void 
 	return 1;
 }
 
+/* holder: whose repository has the commit */
 static int lock_agent_input(struct hive *hive, const char *applied, const struct settings *s,
-			    struct error *err)
+			    const char *holder, struct error *err)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
 	char locked[OID_HEX_SIZE];
@@ -45,7 +62,7 @@ static int lock_agent_input(struct hive *hive, const char *applied, const struct
 
 	if (lock_get_agent(hive->lock, s->name, locked) && strcmp(locked, s->revision) == 0)
 		return 0;
-	r = hive_open_applied(hive, s->name, &repo, err);
+	r = hive_open_applied(hive, holder, &repo, err);
 	if (r == 0)
 		r = commit_log(repo, s->revision, 1, take_time, &committed_s, err);
 	return r < 0 ? r
@@ -53,15 +70,42 @@ static int lock_agent_input(struct hive *hive, const char *applied, const struct
 				      err);
 }
 
-static int update_lock(struct hive *hive, const char *applied, struct error *err)
+static int update_lock(const struct members *m, const char *applied, struct error *err)
 {
+	struct hive *hive = m->hive;
 	int r = 0;
 
-	lock_keep_agents(hive->lock, keeps, hive);
-	for (size_t i = 0; i < hive->n_agents && r == 0; i++)
-		if (is_input(hive->agents[i]))
-			r = lock_agent_input(hive, applied, &hive->agents[i]->settings, err);
+	lock_keep_agents(hive->lock, keeps, m);
+	if (m->added && is_built(m->added))
+		r = lock_agent_input(hive, applied, m->added,
+				     m->removed ? m->removed : m->added->name, err);
+	for (size_t i = 0; i < hive->n_agents && r == 0; i++) {
+		const struct agent *agent = hive->agents[i];
+
+		if (is_input(m, agent))
+			r = lock_agent_input(hive, applied, &agent->settings,
+					     agent->settings.name, err);
+	}
 	return r;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorted; returns how many. */
+static size_t list_names(const struct members *m, const char **names)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->hive->n_agents; i++)
+		if (is_input(m, m->hive->agents[i]))
+			names[n++] = m->hive->agents[i]->settings.name;
+	if (m->added && is_built(m->added))
+		names[n++] = m->added->name;
+	qsort(names, n, sizeof(*names), compare_names);
+	return n;
 }
 
 int flake_template(struct hive *hive, const char **ret, struct error *err)
@@ -82,10 +126,13 @@ int flake_template(struct hive *hive, const char **ret, struct error *err)
 	return 0;
 }
 
-int flake_texts(struct hive *hive, char **ret_flake, char **ret_lock, struct error *err)
+int flake_texts(struct hive *hive, const struct settings *added, const char *removed,
+		char **ret_flake, char **ret_lock, struct error *err)
 {
+	const struct members would_be = {.hive = hive, .added = added, .removed = removed};
+	const struct members are = {.hive = hive};
 	_cleanup_free_ char *applied = str_format("%s/applied", hive->config->state_dir);
-	_cleanup_free_ const char **names = mem_new(hive->n_agents + 1, sizeof(*names));
+	_cleanup_free_ const char **names = mem_new(hive->n_agents + 2, sizeof(*names));
 	struct flake flake = {.applied_dir = applied, .agents = names};
 	const char *template = NULL;
 	int r;
@@ -95,16 +142,19 @@ int flake_texts(struct hive *hive, char **ret_flake, char **ret_lock, struct err
 		return 0;
 	if ((r = json_get_str(hive->inputs, "nixpkgs", true, &flake.nixpkgs, err)) < 0 ||
 	    (r = json_get_str(hive->inputs, "base", true, &flake.base, err)) < 0 ||
-	    (r = flake_template(hive, &template, err)) < 0 ||
-	    (r = update_lock(hive, applied, err)) < 0)
+	    (r = flake_template(hive, &template, err)) < 0)
 		return r;
-	for (size_t i = 0; i < hive->n_agents; i++)
-		if (is_input(hive->agents[i]))
-			names[flake.n_agents++] = hive->agents[i]->settings.name;
-	flake.base_follows = lock_follows(hive->lock, "base", "nixpkgs");
-	r = flake_render(template, &flake, ret_flake, err);
+	r = update_lock(&would_be, applied, err);
+	if (r == 0) {
+		flake.n_agents = list_names(&would_be, names);
+		flake.base_follows = lock_follows(hive->lock, "base", "nixpkgs");
+		r = flake_render(template, &flake, ret_flake, err);
+	}
 	if (r == 0)
 		*ret_lock = lock_write(hive->lock);
+	/* whatever is missing then is put in by the next one */
+	if (added)
+		(void)update_lock(&are, applied, NULL);
 	return r;
 }
 

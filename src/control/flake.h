@@ -10,9 +10,11 @@
 /*
  * Brings hive->lock in line with the agents that Nix builds, each locked to its revision, and
  * makes the texts of both files, the caller's. While the hive has no inputs both are NULL: Nix
- * has nothing to do then.
+ * has nothing to do then. With added they are those of the hive as it would be with one more
+ * agent, in the place of removed (NULL: beside all others), and hive->lock stays as it is.
  */
-int flake_texts(struct hive *hive, char **ret_flake, char **ret_lock, struct error *err);
+int flake_texts(struct hive *hive, const struct settings *added, const char *removed,
+		char **ret_flake, char **ret_lock, struct error *err);
 
 /* Reads hive->lock out of a commit of meta; without the file it is an empty one. */
 int flake_load(struct hive *hive, struct repo *repo, const char *commit, struct error *err);

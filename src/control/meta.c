@@ -167,7 +167,7 @@ int meta_preview(struct hive *hive, const struct settings *added, const char *re
 	int r = open_meta(hive, &repo, err);
 
 	if (r == 0)
-		r = flake_texts(hive, &flake, &lock, err);
+		r = flake_texts(hive, added, removed, &flake, &lock, err);
 	return r < 0 ? r
 		     : write_files(hive, repo, (const char *const[]){agents, flake, lock},
 				   message, ret, err);
