@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "control/candidate.h"
 #include "control/container.h"
 #include "control/systems.h"
@@ -19,7 +20,8 @@
 enum preview_state { PREVIEW_BUILDING, PREVIEW_READY, PREVIEW_FAILED };
 
 struct preview {
-	int64_t id; /* of the proposal */
+	int64_t id;                     /* of the proposal */
+	char agent[AGENT_NAME_MAX + 1]; /* as it was called when this was begun */
 	enum preview_state state;
 	char system[SYSTEM_SIZE], against[SYSTEM_SIZE];
 	char *error;
@@ -142,6 +144,25 @@ static void compare(struct preview *p, const struct agent *agent)
 
 /* ---- building ---- */
 
+static void on_forgotten(const json_t *answer, int *fds, size_t n_fds, const struct error *err,
+			 void *data)
+{
+	(void)fds;
+	(void)n_fds;
+	(void)data;
+	if (!answer)
+		log_line(LOG_WARNING, "a preview's system was not let go: %s", error_text(err));
+}
+
+/* Its agent was renamed or is gone: what was built for that name keeps nobody's system. */
+static void forget_roots(struct hive *hive, const char *agent)
+{
+	if (!hive_find(hive, agent))
+		(void)executor_call(hive->executor, "gcroots",
+				    json_pack("{s:s,s:[]}", "agent", agent, "keep"), NULL, 0,
+				    on_forgotten, NULL);
+}
+
 static void on_built(const json_t *answer, int *fds, size_t n_fds, const struct error *err,
 		     void *data)
 {
@@ -154,7 +175,9 @@ static void on_built(const json_t *answer, int *fds, size_t n_fds, const struct 
 
 	(void)fds;
 	(void)n_fds;
-	candidate_forget(op->hive, proposal ? proposal->agent : NULL);
+	candidate_forget(op->hive, p->agent);
+	if (answer)
+		forget_roots(op->hive, p->agent);
 	if (answer && (!agent || !system || !system_is_store(system))) {
 		error_set(&gone, ENOENT, "there is nothing to compare any more");
 		err = &gone;
@@ -176,6 +199,7 @@ static void begin(struct hive *hive, struct agent *agent, const struct proposal 
 	struct error err = {};
 
 	p->id = proposal->id;
+	snprintf(p->agent, sizeof(p->agent), "%s", proposal->agent);
 	p->state = PREVIEW_BUILDING;
 	p->op = mem_new(1, sizeof(*p->op));
 	p->op->hive = hive;
