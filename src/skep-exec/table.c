@@ -71,6 +71,7 @@ static const struct verb verbs[] = {
 	 ARGUMENTS(AGENT, REQUIRED("commit", ARG_OID, 0, 0), REQUIRED("tree", ARG_OID, 0, 0),
 		   OPTIONAL("base_uid", ARG_UID_BASE, 0, 0), OPTIONAL("builder", ARG_TEXT, 0, 16),
 		   OPTIONAL("memo", ARG_TEXT, 0, 64), OPTIONAL("ref", ARG_TEXT, 0, 100),
+		   OPTIONAL("name", ARG_AGENT, 0, 0),
 		   OPTIONAL("timeout_s", ARG_INT, 1, BUILD_MAX_S),
 		   OPTIONAL("memory_max_bytes", ARG_INT, 1 << 20, INT64_MAX))},
 	{.name = "lock", .handler = verb_lock, .deadline_ms = 290 * SECOND, .n_fds = 1,

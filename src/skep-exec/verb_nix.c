@@ -33,6 +33,14 @@ static uint64_t fnv(uint64_t hash, const void *data, size_t size)
 	return hash;
 }
 
+/* What the agent is called in the flake; another one while it is being renamed. */
+static const char *flake_name(const struct verb_request *request)
+{
+	const char *name = json_string_value(json_object_get(request->arguments, "name"));
+
+	return name ? name : agent_of(request);
+}
+
 /* What a system was made of, as skepd says, and by which Nix. */
 static int make_key(const char *memo, char **ret, struct error *err)
 {
@@ -76,7 +84,7 @@ static int build(struct verb_request *request, const char *key, char ret[SYSTEM_
 		"--meta",   meta,
 		"--ref",    ref,
 		"--commit", json_string_value(json_object_get(request->arguments, "commit")),
-		"--agent",  agent_of(request),
+		"--agent",  flake_name(request),
 		NULL,
 	};
 	struct nix_run run;
@@ -112,6 +120,9 @@ int verb_build_nix(struct verb_request *request, json_t *answer, struct error *e
 	r = make_key(memo, &key, err);
 	if (r == 0)
 		r = gcroot_find(request->place, agent_of(request), key, system, err);
+	/* a rename that was cut short has moved its roots already */
+	if (r == 0)
+		r = gcroot_find(request->place, flake_name(request), key, system, err);
 	if (r < 0)
 		return r;
 	if (r == 1)
