@@ -58,6 +58,25 @@ static int switch_over(struct verb_request *request, const struct container_spec
 	return 0;
 }
 
+static int check_name(struct verb_request *request, const char *agent, struct error *err)
+{
+	(void)request;
+	(void)agent;
+	(void)err;
+	return 0;
+}
+
+/* Roots are in the state directory. */
+static int rename_container(struct verb_request *request, const char *from, const char *to,
+			    struct error *err)
+{
+	(void)request;
+	(void)from;
+	(void)to;
+	(void)err;
+	return 0;
+}
+
 static int destroy(struct verb_request *request, const char *agent, struct error *err)
 {
 	_cleanup_close_ int fd = place_open(request->place->state, "roots", err);
@@ -110,6 +129,8 @@ const struct driver driver_nspawn = {
 	.start = start,
 	.stop = stop,
 	.switch_over = switch_over,
+	.check_name = check_name,
+	.rename = rename_container,
 	.destroy = destroy,
 	.inspect = inspect,
 	.differ = differ,

@@ -38,6 +38,14 @@ struct driver {
 	 */
 	int (*switch_over)(struct verb_request *request, const struct container_spec *spec,
 			   const struct container_state *now, struct error *err);
+	/* Whether a container of that name could be made. -EEXIST; nothing is touched. */
+	int (*check_name)(struct verb_request *request, const char *agent, struct error *err);
+	/*
+	 * Gives what create made, beyond what is in the state directory under the agent's name,
+	 * to another name; it does not run. Can be repeated.
+	 */
+	int (*rename)(struct verb_request *request, const char *from, const char *to,
+		      struct error *err);
 	/* Removes what create made; it does not run. */
 	int (*destroy)(struct verb_request *request, const char *agent, struct error *err);
 	/* What cannot be read is an error, never a container that is not there. */

@@ -307,6 +307,36 @@ static int switch_over(struct verb_request *request, const struct container_spec
 	return reload(request, spec, &c, buf_str(&conf), now, err);
 }
 
+static int check_name(struct verb_request *request, const char *agent, struct error *err)
+{
+	_cleanup_nixos_ struct nixos_container c = {};
+	int r = nixos_look(agent, &c, err);
+
+	return r < 0 ? r : check_owner(request->place, agent, &c, err);
+}
+
+/* The conf file goes along for the lines that others wrote; profile and our own lines are made
+ * anew by the next start. */
+static int rename_container(struct verb_request *request, const char *from, const char *to,
+			    struct error *err)
+{
+	const struct place *place = request->place;
+	_cleanup_nixos_ struct nixos_container old = {}, new = {};
+	int r = nixos_look(from, &old, err);
+
+	if (r == 0)
+		r = nixos_look(to, &new, err);
+	if (r == 0)
+		r = nixos_owner_write(place, to, err);
+	if (r == 0)
+		r = nixos_move_root(&old, &new, err);
+	if (r == 0 && old.kind == NIXOS_PRESENT)
+		r = nixos_write_conf(&new, buf_str(&old.conf), err);
+	if (r == 0)
+		r = nixos_unmake(place, from, err);
+	return r < 0 ? r : nixos_owner_remove(place, from, err);
+}
+
 static int destroy(struct verb_request *request, const char *agent, struct error *err)
 {
 	int r = nixos_unmake(request->place, agent, err);
@@ -335,6 +365,8 @@ const struct driver driver_nixos_container = {
 	.start = start,
 	.stop = stop,
 	.switch_over = switch_over,
+	.check_name = check_name,
+	.rename = rename_container,
 	.destroy = destroy,
 	.inspect = inspect,
 	.differ = nixos_differ,

@@ -87,6 +87,21 @@ void nixos_container_release(struct nixos_container *c)
 	buf_release(&c->conf);
 }
 
+int nixos_move_root(const struct nixos_container *from, const struct nixos_container *to,
+		    struct error *err)
+{
+	_cleanup_close_ int fd = open(NIXOS_ROOTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (!from->has_root)
+		return 0;
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot open '" NIXOS_ROOTS "'");
+	if (renameat2(fd, from->name, fd, to->name, RENAME_NOREPLACE) < 0)
+		return error_set_errno(err, errno, "cannot call '" NIXOS_ROOTS "/%s' '%s'",
+				       from->name, to->name);
+	return fsync(fd) < 0 ? error_set_errno(err, errno, "cannot sync '" NIXOS_ROOTS "'") : 0;
+}
+
 int nixos_set_profile(const struct place *place, const struct nixos_container *c,
 		      const char *system, struct error *err)
 {

@@ -36,6 +36,10 @@ int nixos_make(const struct place *place, const struct nixos_container *c, const
 /* nixos-container destroy, and a look whether it is gone. */
 int nixos_unmake(const struct place *place, const char *agent, struct error *err);
 
+/* Gives a root directory to a container that has none; nothing to give is success. */
+int nixos_move_root(const struct nixos_container *from, const struct nixos_container *to,
+		    struct error *err);
+
 /* Points the profile at a system. */
 int nixos_set_profile(const struct place *place, const struct nixos_container *c,
 		      const char *system, struct error *err);

@@ -133,13 +133,10 @@ static const struct verb verbs[] = {
 /* clang-format on */
 
 const struct outside_verb table_outside[] = {
-	{"start", verb_start},
-	{"switch", verb_switch},
-	{"adopt", verb_adopt},
-	{"restore", verb_restore},
-	{"destroy", verb_destroy},
-	{"purge", verb_purge},
-	{},
+	{"start", verb_start},   {"switch", verb_switch},
+	{"adopt", verb_adopt},   {"restore", verb_restore},
+	{"rename", verb_rename}, {"destroy", verb_destroy},
+	{"purge", verb_purge},   {},
 };
 
 const struct verb *table_all(size_t *ret_count)

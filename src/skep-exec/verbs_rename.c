@@ -6,6 +6,7 @@
 #include "host/driver.h"
 #include "host/gcroot.h"
 #include "host/lock.h"
+#include "host/outside.h"
 #include "skep-exec/agent.h"
 #include "skep-exec/table.h"
 
@@ -39,9 +40,11 @@ static int move_one(const struct place *place, const char *below, const char *fr
 }
 
 /* -EEXIST before anything is touched: somebody has the place already. */
-static int check_place(const struct place *place, const char *from, const char *to,
-		       struct error *err)
+static int check_place(struct verb_request *request, const struct driver *driver,
+		       const char *from, const char *to, struct error *err)
 {
+	const struct place *place = request->place;
+
 	for (size_t i = 0; i < N_MOVED; i++) {
 		_cleanup_close_ int fd = place_open(place->state, moved[i], err);
 		struct stat st;
@@ -53,7 +56,7 @@ static int check_place(const struct place *place, const char *from, const char *
 			return error_set(err, EEXIST, "there is something at '%s/%s' already",
 					 moved[i], to);
 	}
-	return 0;
+	return driver->check_name(request, to, err);
 }
 
 static int move_all(const struct place *place, const char *from, const char *to,
@@ -75,17 +78,13 @@ static int move_all(const struct place *place, const char *from, const char *to,
 }
 
 /* What the next start makes anew. */
-static int forget(struct verb_request *request, const struct driver *driver, const char *agent,
-		  struct error *err)
+static int forget(const struct place *place, const char *agent, struct error *err)
 {
-	const struct place *place = request->place;
 	_cleanup_free_ char *spec = str_format("%s.json", agent);
 	_cleanup_close_ int specs = place_open(place->runtime, "spec", err);
 	_cleanup_close_ int agents = specs < 0 ? -1 : place_open(place->runtime, "agents", err);
 	int r = specs < 0 ? specs : agents;
 
-	if (r >= 0)
-		r = driver->destroy(request, agent, err);
 	if (r >= 0)
 		r = file_remove_tree(specs, spec, err);
 	return r < 0 ? r : file_remove_tree(agents, agent, err);
@@ -106,14 +105,34 @@ static int stop(struct verb_request *request, const struct driver *driver, const
 	return r;
 }
 
-int verb_rename(struct verb_request *request, json_t *answer, struct error *err)
+static int rename_agent(struct verb_request *request, const char *from, const char *to,
+			struct error *err)
+{
+	const struct driver *driver = driver_of(request->place, from);
+	int r = check_place(request, driver, from, to, err);
+
+	if (r == 0)
+		r = stop(request, driver, from, err);
+	if (r == 0)
+		r = move_all(request->place, from, to, err);
+	if (r < 0)
+		return r;
+	r = driver->rename(request, from, to, err);
+	if (r == 0)
+		r = forget(request->place, from, err);
+	if (r == 0)
+		return 0;
+	(void)driver->rename(request, to, from, NULL);
+	(void)move_all(request->place, to, from, NULL);
+	return r;
+}
+
+static int rename_here(struct verb_request *request, json_t *answer, struct error *err)
 {
 	const char *from = agent_of(request),
 		   *to = json_string_value(json_object_get(request->arguments, "to"));
 	bool from_first = strcmp(from, to) < 0;
-	const struct driver *driver = driver_of(request->place, from);
 	_cleanup_close_ int one = -1, other = -1;
-	int r;
 
 	(void)answer;
 	if (strcmp(from, to) == 0 || name_is_manager(from) || name_is_manager(to))
@@ -122,17 +141,13 @@ int verb_rename(struct verb_request *request, json_t *answer, struct error *err)
 	if (one < 0)
 		return one;
 	other = lock_agent(request->place, from_first ? to : from, err);
-	if (other < 0)
-		return other;
-	r = check_place(request->place, from, to, err);
-	if (r == 0)
-		r = stop(request, driver, from, err);
-	if (r == 0)
-		r = move_all(request->place, from, to, err);
-	if (r < 0)
-		return r;
-	r = forget(request, driver, from, err);
-	if (r < 0)
-		(void)move_all(request->place, to, from, NULL);
-	return r;
+	return other < 0 ? other : rename_agent(request, from, to, err);
+}
+
+/* What belongs to nixos-container is outside of this process's sandbox. */
+int verb_rename(struct verb_request *request, json_t *answer, struct error *err)
+{
+	return driver_of(request->place, agent_of(request)) == &driver_nspawn
+		       ? rename_here(request, answer, err)
+		       : outside_run(request, "rename", rename_here, answer, err);
 }
