@@ -27,7 +27,7 @@ static int open_meta(struct hive *hive, struct repo **ret, struct error *err)
 }
 
 /* Everything that a system is made of, but for Nix itself: equal for equal systems. */
-static int make_memo(struct op *op, char ret[DIGEST_SIZE], struct error *err)
+static int make_memo(struct op *op, const char *name, char ret[DIGEST_SIZE], struct error *err)
 {
 	const struct settings *s = &op->agent->settings;
 	_cleanup_free_ char *base = lock_base(op->hive->lock);
@@ -39,8 +39,8 @@ static int make_memo(struct op *op, char ret[DIGEST_SIZE], struct error *err)
 	if (r < 0)
 		return r;
 	uname(&host);
-	buf_addf(&text, "%s\n%s\n%s\n%u\n%u\n", host.machine, op->tree, s->name,
-		 (unsigned)s->port, (unsigned)op->hive->config->dashboard_port);
+	buf_addf(&text, "%s\n%s\n%s\n%u\n%u\n", host.machine, op->tree, name, (unsigned)s->port,
+		 (unsigned)op->hive->config->dashboard_port);
 	buf_addf(&text, "%zu\n%s%zu\n%s", strlen(template), template, strlen(base), base);
 	digest_sha256(ret, text.data, text.size);
 	return 0;
@@ -66,7 +66,7 @@ static int prepare(struct op *op, int64_t n, const char *message, char memo[DIGE
 		update_swap(op->update);
 	r = meta_prepare(op->hive, message, op->candidate, err);
 	if (r == 0)
-		r = make_memo(op, memo, err);
+		r = make_memo(op, s->name, memo, err);
 	if (op->update)
 		update_swap(op->update);
 	s->deployed = before.deployed;
@@ -76,9 +76,16 @@ static int prepare(struct op *op, int64_t n, const char *message, char memo[DIGE
 	return r;
 }
 
-static int hold(struct op *op, const char *ref, struct error *err)
+static char *ref_of(const struct op *op)
+{
+	return str_format("%s%s", op->preview ? PREVIEW_PREFIX : REF_PREFIX,
+			  op->agent->settings.name);
+}
+
+static int hold(struct op *op, struct error *err)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
+	_cleanup_free_ char *ref = ref_of(op);
 	int r = open_meta(op->hive, &repo, err);
 
 	/* one operation per agent at a time: what is there is of one that was cut short */
@@ -87,34 +94,57 @@ static int hold(struct op *op, const char *ref, struct error *err)
 	return r < 0 ? r : refs_create(repo, ref, op->candidate, err);
 }
 
+static json_t *arguments_for(const struct op *op, const char *memo)
+{
+	const struct config *c = op->hive->config;
+	_cleanup_free_ char *ref = ref_of(op);
+
+	return container_arguments(op->agent,
+				   json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I}", "commit",
+					     op->candidate, "tree", op->tree, "builder", "nix",
+					     "memo", memo, "ref", ref, "timeout_s",
+					     (json_int_t)c->build_timeout_s, "memory_max_bytes",
+					     (json_int_t)c->build_memory_bytes));
+}
+
 int candidate_make(struct op *op, int64_t n, const char *message, json_t **ret,
 		   struct error *err)
 {
-	const struct config *c = op->hive->config;
-	_cleanup_free_ char *ref = str_format("%s%s", op->preview ? PREVIEW_PREFIX : REF_PREFIX,
-					      op->agent->settings.name);
-	json_t *arguments = json_pack("{s:s,s:s}", "commit", op->commit, "tree", op->tree);
 	char memo[DIGEST_SIZE];
 	int r;
 
 	if (op->agent->settings.builder == BUILDER_OVERLAY) {
-		*ret = container_arguments(op->agent, arguments);
+		*ret = container_arguments(op->agent, json_pack("{s:s,s:s}", "commit",
+								op->commit, "tree", op->tree));
 		return 0;
 	}
 	r = prepare(op, n, message, memo, err);
 	if (r == 0)
-		r = hold(op, ref, err);
-	if (r < 0) {
-		json_decref(arguments);
+		r = hold(op, err);
+	if (r == 0)
+		*ret = arguments_for(op, memo);
+	return r;
+}
+
+int candidate_rename(struct op *op, const char *name, const char *message, json_t **ret,
+		     struct error *err)
+{
+	const struct settings *s = &op->agent->settings;
+	struct settings renamed;
+	char memo[DIGEST_SIZE];
+	int r;
+
+	settings_rename(&renamed, s, name);
+	r = meta_preview(op->hive, &renamed, s->name, message, op->candidate, err);
+	settings_release(&renamed);
+	if (r == 0)
+		r = make_memo(op, name, memo, err);
+	if (r == 0)
+		r = hold(op, err);
+	if (r < 0)
 		return r;
-	}
-	json_object_set_new(arguments, "commit", json_string(op->candidate));
-	json_object_set_new(arguments, "builder", json_string("nix"));
-	json_object_set_new(arguments, "memo", json_string(memo));
-	json_object_set_new(arguments, "ref", json_string(ref));
-	json_object_set_new(arguments, "timeout_s", json_integer(c->build_timeout_s));
-	json_object_set_new(arguments, "memory_max_bytes", json_integer(c->build_memory_bytes));
-	*ret = container_arguments(op->agent, arguments);
+	*ret = arguments_for(op, memo);
+	json_object_set_new(*ret, "name", json_string(name));
 	return 0;
 }
 
@@ -133,11 +163,11 @@ static void let_go(struct op *op)
 
 void candidate_forget(struct hive *hive, const char *agent)
 {
-	_cleanup_free_ char *ref = str_format(PREVIEW_PREFIX "%s", agent ? agent : "");
+	_cleanup_free_ char *ref = str_format(PREVIEW_PREFIX "%s", agent);
 	_cleanup_(repo_freep) struct repo *repo = NULL;
 
 	/* one that stays goes at the next start */
-	if (agent && open_meta(hive, &repo, NULL) == 0)
+	if (open_meta(hive, &repo, NULL) == 0)
 		(void)refs_delete(repo, ref, NULL);
 }
 

@@ -13,6 +13,10 @@
 int candidate_make(struct op *op, int64_t n, const char *message, json_t **ret,
 		   struct error *err);
 
+/* The same for the agent as it is, under another name. */
+int candidate_rename(struct op *op, const char *name, const char *message, json_t **ret,
+		     struct error *err);
+
 /* The build is over: takes op->system from its answer, and the reference goes. */
 int candidate_built(struct op *op, struct error *err);
 

@@ -135,7 +135,8 @@ static int read_applied(struct hive *hive, struct tagbook *book, struct chain *c
 		_cleanup_free_ char *git = NULL, *applied = NULL;
 		int r;
 
-		if (name_check(entry->d_name, NULL) < 0)
+		/* a link is another name for one of them (control/rename_nix.h) */
+		if (name_check(entry->d_name, NULL) < 0 || entry->d_type == DT_LNK)
 			continue;
 		applied = hive_applied_dir(hive, entry->d_name);
 		git = str_format("%s/.git", applied);

@@ -30,6 +30,7 @@
 #include "control/port.h"
 #include "control/postmortem.h"
 #include "control/probe.h"
+#include "control/rename.h"
 #include "control/systems.h"
 #include "control/update.h"
 #include "git/refs.h"
@@ -366,8 +367,7 @@ static void switch_now(struct op *op)
 		return;
 	}
 	/* a deploy is what was approved and nothing else; a mere start keeps what the agent
-	 * made of it
-	 */
+	 * made of it */
 	json_object_set_new(spec, "fresh", json_boolean(!op->skip_probe));
 	op->touched = true;
 	op_call(op, op->was_running ? "switch" : "start", spec, NULL, 0, on_switched);
@@ -561,7 +561,11 @@ struct op *deploy_add(struct hive *hive, struct proposal *proposal, const struct
 struct op *deploy_of(struct hive *hive, const struct proposal *proposal)
 {
 	const struct agent *agent = hive_find(hive, proposal->agent);
-	struct op *op = agent ? agent->ops : update_of(hive, proposal);
+	struct op *op;
+
+	if (!agent && proposal->kind == PROPOSAL_RENAME)
+		agent = hive_find(hive, rename_from(proposal));
+	op = agent ? agent->ops : update_of(hive, proposal);
 
 	while (op && op->proposal != proposal)
 		op = op->next;

@@ -70,7 +70,8 @@ static int read_note(const json_t *request, const char **ret, struct error *err)
 /* Approved, and built before anything else happens. */
 static bool can_be_cancelled(const struct proposal *p)
 {
-	return (!proposal_is_of_hive(p) || p->kind == PROPOSAL_UPDATE_INPUTS) &&
+	return (!proposal_is_of_hive(p) || p->kind == PROPOSAL_UPDATE_INPUTS ||
+		p->kind == PROPOSAL_RENAME) &&
 	       !proposal_is_pending(p) && !proposal_is_final(p);
 }
 

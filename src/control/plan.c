@@ -111,8 +111,7 @@ int plan_check_name(const struct hive *hive, const char *name, struct error *err
 	return check_container_name(hive, name, err);
 }
 
-/* What was approved is as good as there. */
-static int check_approved(const struct hive *hive, const char *name, struct error *err)
+int plan_check_approved(const struct hive *hive, const char *name, struct error *err)
 {
 	for (size_t i = hive->first_open; i < hive->n_proposals; i++) {
 		const struct proposal *p = hive->proposals[i];
@@ -152,7 +151,7 @@ int plan_agent(const struct hive *hive, const struct spawn_request *request,
 	int r;
 
 	if ((r = plan_check_name(hive, request->name, err)) < 0 ||
-	    (r = check_approved(hive, request->name, err)) < 0)
+	    (r = plan_check_approved(hive, request->name, err)) < 0)
 		return r;
 	if (request->driver == DRIVER_NIXOS_CONTAINER && request->builder != BUILDER_NIX)
 		return error_set(

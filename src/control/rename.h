@@ -1,6 +1,7 @@
 /*
- * Another name for an agent: its directories, its repositories and its entry move, its
- * container is started under the new one and read back. What goes wrong is taken back.
+ * Another name for an agent: where Nix builds, its system is built under it; then its
+ * directories, its repositories and its entry move, its container is started under the new one
+ * and read back. What goes wrong is taken back.
  */
 #pragma once
 
@@ -11,6 +12,9 @@ int rename_check(const struct hive *hive, const char *from, const char *to, stru
 
 /* What the agent of such a proposal was called, "" when it does not say. */
 const char *rename_from(const struct proposal *proposal);
+
+/* Of the commit of meta; the caller frees it. */
+char *rename_message(const char *from, const char *to);
 
 /* Puts an approved rename in the agent's line; until its end nothing else is taken for it. */
 struct op *rename_add(struct agent *agent, struct proposal *proposal,

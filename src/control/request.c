@@ -192,12 +192,10 @@ int request_rename(struct hive *hive, struct agent *agent, const char *name, con
 	p->kind = PROPOSAL_RENAME;
 	p->title = str_format("rename %s to %s", agent->settings.name, name);
 	p->payload = json_pack("{s:s}", "from", agent->settings.name);
-	settings_copy(&settings, &agent->settings);
+	settings_rename(&settings, &agent->settings, name);
 	if ((r = rename_check(hive, agent->settings.name, name, err)) == 0 &&
-	    (r = request_check_room(hive, NULL, err)) == 0) {
-		snprintf(settings.name, sizeof(settings.name), "%s", name);
+	    (r = request_check_room(hive, NULL, err)) == 0)
 		r = make_commit(hive, p, &settings, agent->settings.name, err);
-	}
 	settings_release(&settings);
 	if (r < 0) {
 		proposal_free(p);
@@ -251,7 +249,6 @@ int request_check(const struct hive *hive, const struct proposal *p, struct erro
 	if (p->kind == PROPOSAL_UPDATE_INPUTS)
 		return update_request_check(hive, p, err);
 	r = request_settings(p, &settings, err);
-
 	if (r < 0)
 		return r;
 	r = plan_check(hive, &settings, err);

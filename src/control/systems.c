@@ -15,9 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the tag says. */
-static int read_system(struct hive *hive, const struct agent *agent, int64_t n,
-		       char ret[SYSTEM_SIZE], struct error *err)
+int systems_recorded(struct hive *hive, const struct agent *agent, int64_t n,
+		     char ret[SYSTEM_SIZE], struct error *err)
 {
 	_cleanup_free_ char *ref = str_format("refs/tags/deployed/%" PRId64, n);
 	_cleanup_(repo_freep) struct repo *repo = NULL;
@@ -46,7 +45,7 @@ int systems_of(struct hive *hive, const struct agent *agent, int64_t n, char ret
 	const struct settings *s = &agent->settings;
 
 	if (n != s->deployed || !s->system[0])
-		return read_system(hive, agent, n, ret, err);
+		return systems_recorded(hive, agent, n, ret, err);
 	memcpy(ret, s->system, SYSTEM_SIZE);
 	return 0;
 }
@@ -65,7 +64,7 @@ int systems_take(struct hive *hive, struct agent *agent, const char *system, str
 {
 	struct settings *s = &agent->settings;
 	char recorded[SYSTEM_SIZE];
-	int r = read_system(hive, agent, s->deployed, recorded, err);
+	int r = systems_recorded(hive, agent, s->deployed, recorded, err);
 
 	if (r == 0)
 		snprintf(s->system, sizeof(s->system), "%s",
@@ -77,7 +76,7 @@ static void keep(struct hive *hive, const struct agent *agent, int64_t n, json_t
 {
 	char system[SYSTEM_SIZE];
 
-	if (read_system(hive, agent, n, system, NULL) == 0 && system_is_store(system) &&
+	if (systems_recorded(hive, agent, n, system, NULL) == 0 && system_is_store(system) &&
 	    !json_holds(list, system))
 		json_array_append_new(list, json_string(system));
 }

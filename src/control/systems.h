@@ -8,7 +8,11 @@
 int systems_of(struct hive *hive, const struct agent *agent, int64_t n, char ret[SYSTEM_SIZE],
 	       struct error *err);
 
-/* The same of what the agent of an operation has deployed now, for the way back. */
+/* What the tag itself says. */
+int systems_recorded(struct hive *hive, const struct agent *agent, int64_t n,
+		     char ret[SYSTEM_SIZE], struct error *err);
+
+/* The system of what the agent of an operation has deployed now, for the way back. */
 int systems_find_old(struct op *op);
 
 /* This is what Nix makes of what is deployed now: goes with the next commit of meta. */

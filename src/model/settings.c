@@ -34,6 +34,13 @@ void settings_copy(struct settings *to, const struct settings *from)
 	to->probe = from->probe ? json_deep_copy(from->probe) : NULL;
 }
 
+void settings_rename(struct settings *to, const struct settings *from, const char *name)
+{
+	settings_copy(to, from);
+	snprintf(to->name, sizeof(to->name), "%s", name);
+	to->system[0] = '\0';
+}
+
 static bool is_label_text(const char *s)
 {
 	size_t n = strlen(s);

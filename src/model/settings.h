@@ -43,6 +43,9 @@ void settings_release(struct settings *settings);
 /* Copies all of it; the copy is released on its own. */
 void settings_copy(struct settings *to, const struct settings *from);
 
+/* The same under another name, of which nothing is built yet. */
+void settings_rename(struct settings *to, const struct settings *from, const char *name);
+
 /* Reads an entry; anything unknown or malformed is -EINVAL naming the key. */
 int settings_from_json(const char *name, const json_t *object, struct settings *ret,
 		       struct error *err);

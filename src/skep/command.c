@@ -362,7 +362,8 @@ static const struct command commands[] = {
 	{"rename", RUN, "AGENT NAME", REST_NONE, wait_options, cmd_rename,
 	 "give an agent another name",
 	 "Repositories, state, port and settings stay; a running container is started again "
-	 "under the new name. What goes wrong on the way is taken back."},
+	 "under the new name. What Nix builds is built under it before anything is touched. "
+	 "What goes wrong on the way is taken back."},
 	{"destroy", RUN, "[AGENT...]", REST_NONE, destroy_options, cmd_destroy,
 	 "remove agents' containers; their state and repositories stay", NULL},
 
