@@ -61,7 +61,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 LAYERS := base model wire declare git nix host control web
 PROGRAMS := skepd skep-exec skep-export skep-build skep-web skep
 
-LIBS_skepd = libgit2 zlib libutf8proc libsystemd libsodium jansson libevent_core
+LIBS_skepd = libgit2 nettle zlib libutf8proc libsystemd libsodium jansson libevent_core
 LIBS_skep-exec = libsystemd jansson libevent_core
 LIBS_skep-export = libgit2 jansson
 LIBS_skep-build = libgit2 jansson libevent_core
@@ -152,7 +152,7 @@ $(BUILD)/templates:
 TEST_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
 TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(TEST_SOURCES))
 TEST_ARCHIVES = $(BUILD)/libcorpus.a $(call archives,control web host nix git declare wire model base)
-TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libgit2 zlib libutf8proc libsystemd libsodium jansson libevent_extra libevent_core) $(if $(YAML),-lyaml)
+TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libgit2 nettle zlib libutf8proc libsystemd libsodium jansson libevent_extra libevent_core) $(if $(YAML),-lyaml)
 
 $(BUILD)/unit/%: tests/unit/%.c $(TEST_ARCHIVES) $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -15,6 +15,7 @@
   systemd,
   utf8proc,
   zlib,
+  nettle,
 }:
 let
   # The client is one static file, bound into containers; so jansson is linked statically everywhere, and libyaml there.
@@ -59,6 +60,7 @@ stdenv.mkDerivation {
     systemd
     utf8proc
     zlib
+    nettle
   ];
 
   makeFlags = [

@@ -7,11 +7,11 @@
 
 #include "base/buf.h"
 #include "base/file.h"
-#include "git/sha1.h"
 
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <nettle/sha1.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <zlib.h>
@@ -105,14 +105,14 @@ static int add_object(struct writer *w, git_odb *from, const git_oid *id, struct
 	return r;
 }
 
-static void add_checksum(struct buf *out, unsigned char ret[SHA1_BYTES])
+static void add_checksum(struct buf *out, unsigned char ret[SHA1_DIGEST_SIZE])
 {
-	struct sha1 sha1;
+	struct sha1_ctx sha1;
 
 	sha1_init(&sha1);
-	sha1_add(&sha1, out->data, out->size);
-	sha1_end(&sha1, ret);
-	buf_add(out, ret, SHA1_BYTES);
+	sha1_update(&sha1, out->size, (const uint8_t *)out->data);
+	sha1_digest(&sha1, SHA1_DIGEST_SIZE, ret);
+	buf_add(out, ret, SHA1_DIGEST_SIZE);
 }
 
 static int by_id(const void *a, const void *b)
@@ -121,10 +121,10 @@ static int by_id(const void *a, const void *b)
 }
 
 /* Sorts the objects. */
-static void make_index(struct writer *w, const unsigned char checksum[SHA1_BYTES],
+static void make_index(struct writer *w, const unsigned char checksum[SHA1_DIGEST_SIZE],
 		       struct buf *out)
 {
-	unsigned char own[SHA1_BYTES];
+	unsigned char own[SHA1_DIGEST_SIZE];
 	size_t below = 0;
 
 	qsort(w->objects, w->count, sizeof(*w->objects), by_id);
@@ -141,7 +141,7 @@ static void make_index(struct writer *w, const unsigned char checksum[SHA1_BYTES
 		add_u32(out, w->objects[i].crc);
 	for (size_t i = 0; i < w->count; i++)
 		add_u32(out, w->objects[i].offset);
-	buf_add(out, checksum, SHA1_BYTES);
+	buf_add(out, checksum, SHA1_DIGEST_SIZE);
 	add_checksum(out, own);
 }
 

@@ -21,7 +21,7 @@ let
   names = [
     "bats" "chromium" "clang" "clang-tools" "cmocka" "coreutils" "git" "glibc" "iproute2" "jansson" "jq" "less" "libevent"
     "libgit2" "libsodium" "libyaml" "nix" "nixfmt-tree" "nodejs" "pkg-config" "procps" "python3" "scdoc" "shellcheck" "socat"
-    "spin" "systemd" "utf8proc" "valgrind" "zlib"
+    "nettle" "spin" "systemd" "utf8proc" "valgrind" "zlib"
   ];
   pkgs = lib.genAttrs names fake // {
     inherit lib system pkgs;
