@@ -37,8 +37,8 @@ static int write_commit(struct repo *repo, const git_tree *tree, const git_commi
 		return error_set(err, EINVAL, "the commit message is not UTF-8");
 	r = git_signature_new(&identity, GIT_IDENTITY_NAME, GIT_IDENTITY_MAIL, wall_s, 0);
 	if (r == 0)
-		r = git_commit_create(&oid, repo->git, NULL, identity, identity, NULL, message,
-				      tree, parent ? 1 : 0, parents);
+		r = git_write_commit(&oid, repo->git, identity, message, tree, parent ? 1 : 0,
+				     parents);
 	if (r < 0)
 		return git_fail(r, err, "cannot write a commit in '%s'", repo->dir);
 	oid_from_git(ret, &oid);

@@ -85,6 +85,23 @@ int git_fail(int code, struct error *err, const char *format, ...)
 	return -errnum;
 }
 
+int git_write_commit(git_oid *ret, git_repository *git, const git_signature *who,
+		     const char *message, const git_tree *tree, size_t n_parents,
+		     const git_commit **parents)
+{
+	_cleanup_(git_odb_freep) git_odb *odb = NULL;
+	git_buf text = {};
+	int r = git_commit_create_buffer(&text, git, who, who, NULL, message, tree, n_parents,
+					 parents);
+
+	if (r == 0)
+		r = git_repository_odb(&odb, git);
+	if (r == 0)
+		r = git_odb_write(ret, odb, text.ptr, text.size, GIT_OBJECT_COMMIT);
+	git_buf_dispose(&text);
+	return r;
+}
+
 int oid_to_git(git_oid *ret, const char *hex, struct error *err)
 {
 	if (!oid_is_valid(hex) || git_oid_fromstr(ret, hex) < 0) {

@@ -21,6 +21,14 @@ struct repo {
 int git_fail(int code, struct error *err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * Writes a commit object. libgit2's git_commit_create() says that all is well when the object
+ * could not be written (1.5.1). Returns libgit2's code.
+ */
+int git_write_commit(git_oid *ret, git_repository *git, const git_signature *who,
+		     const char *message, const git_tree *tree, size_t n_parents,
+		     const git_commit **parents);
+
 /* -EINVAL unless hex is a full id. */
 int oid_to_git(git_oid *ret, const char *hex, struct error *err);
 void oid_from_git(char ret[OID_HEX_SIZE], const git_oid *oid);

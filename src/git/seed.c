@@ -158,6 +158,7 @@ static int commit_index(git_repository *git, git_index *index, int64_t wall_s,
 {
 	_cleanup_(git_signature_freep) git_signature *who = NULL;
 	_cleanup_(git_tree_freep) git_tree *tree = NULL;
+	_cleanup_(git_reference_freep) git_reference *branch = NULL;
 	git_oid tree_id, id;
 	int r;
 
@@ -169,8 +170,10 @@ static int commit_index(git_repository *git, git_index *index, int64_t wall_s,
 	if (r == 0)
 		r = git_signature_new(&who, GIT_IDENTITY_NAME, GIT_IDENTITY_MAIL, wall_s, 0);
 	if (r == 0)
-		r = git_commit_create(&id, git, "HEAD", who, who, NULL, SEED_MESSAGE, tree, 0,
-				      NULL);
+		r = git_write_commit(&id, git, who, SEED_MESSAGE, tree, 0, NULL);
+	if (r == 0)
+		r = git_reference_create(&branch, git, "refs/heads/" BRANCH, &id, 0,
+					 "commit (initial)");
 	return r < 0 ? git_fail(r, err, "cannot make the first commit") : 0;
 }
 
