@@ -97,12 +97,15 @@ static void fail(struct op *op, const char *code)
 static void roll_forward(struct op *op, const char *meta_commit)
 {
 	_cleanup_(repo_freep) struct repo *repo = NULL;
+	char main[OID_HEX_SIZE] = "";
 	struct error err = {};
 	int r = hive_open_applied(op->hive, op->agent->settings.name, &repo, &err);
 
+	/* wherever it was left when a move like this one failed */
 	if (r == 0)
-		r = refs_move(repo, "refs/heads/main", op->commit,
-			      op->old_commit[0] ? op->old_commit : NULL, &err);
+		r = refs_read(repo, "refs/heads/main", main, &err);
+	if (r == 0 || r == -ENOENT)
+		r = refs_move(repo, "refs/heads/main", op->commit, main[0] ? main : NULL, &err);
 	if (r == 0)
 		crash_point("main-moved");
 	if (r == 0)

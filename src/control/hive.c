@@ -72,6 +72,7 @@ void hive_free(struct hive *hive)
 	free(hive->kept);
 	free(hive->proposals);
 	free(hive->worker_path);
+	free(hive->doubt.dir);
 	previews_free(hive);
 	json_decref(hive->inputs);
 	json_decref(hive->declared);

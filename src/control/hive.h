@@ -111,6 +111,12 @@ struct slots {
 	struct op *first, *last;
 };
 
+/* A write of the record that may be there; dir NULL: there is none. */
+struct doubt {
+	char *dir, ref[128];
+	char oid[OID_HEX_SIZE], old[OID_HEX_SIZE];
+};
+
 struct hive {
 	struct loop *loop;
 	int64_t (*wall_s)(void); /* the clock on the wall, handed in */
@@ -141,6 +147,7 @@ struct hive {
 	int64_t chain_seq; /* of the newest record tag */
 	char chain_head[OID_HEX_SIZE];
 	char meta_head[OID_HEX_SIZE];
+	struct doubt doubt;
 	json_t *declared; /* hives made from files: {name:{"generation","source"?,"document"}}
 			   */
 	struct generation *generation; /* that is being made true; NULL: none */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "control/doubt.h"
 #include "control/event.h"
 #include "control/joblog.h"
 #include "control/journal.h"
@@ -47,11 +48,18 @@ int ledger_write_to(struct hive *hive, struct repo *repo, const char *agent,
 		    struct entry *entry, int64_t wall_s, struct error *err)
 {
 	char name[64], oid[OID_HEX_SIZE];
-	int r;
+	int r = doubt_settle(hive, err);
 
+	if (r < 0)
+		return r;
 	snprintf(name, sizeof(name), "%s/%" PRId64, proposal_tag_family(family), id);
 	put_chain(hive, entry, agent);
 	r = tag_create(repo, name, target, entry_text(entry), wall_s, oid, err);
+	if (r == -ENOTRECOVERABLE) {
+		_cleanup_free_ char *ref = str_format("refs/tags/%s", name);
+
+		doubt_note(hive, repo_dir(repo), ref, oid, "");
+	}
 	if (r < 0)
 		return r;
 	hive->chain_seq++;

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "control/doubt.h"
 #include "control/flake.h"
 #include "git/commit.h"
 #include "git/refs.h"
@@ -180,11 +181,15 @@ int meta_publish(struct hive *hive, const char *commit, struct error *err)
 
 	if (strcmp(commit, hive->meta_head) == 0)
 		return 0;
-	r = open_meta(hive, &repo, err);
-	if (r < 0)
+	if ((r = doubt_settle(hive, err)) < 0 || (r = open_meta(hive, &repo, err)) < 0)
 		return r;
 	r = refs_move(repo, META_BRANCH, commit, hive->meta_head[0] ? hive->meta_head : NULL,
 		      err);
+	if (r == -ENOTRECOVERABLE) {
+		_cleanup_free_ char *dir = hive_meta_dir(hive);
+
+		doubt_note(hive, dir, META_BRANCH, commit, hive->meta_head);
+	}
 	if (r < 0)
 		return r;
 	memcpy(hive->meta_head, commit, OID_HEX_SIZE);

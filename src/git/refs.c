@@ -69,6 +69,41 @@ static int write_failed(struct repo *repo, const char *name, int code, struct er
 	return r;
 }
 
+/* 1: the reference is there and at oid; 0: it is not; -1: it cannot be told */
+static int is_at(struct repo *repo, const char *name, const git_oid *oid)
+{
+	git_oid now;
+	int r = git_reference_name_to_id(&now, repo->git, name);
+
+	git_error_clear();
+	return r == GIT_ENOTFOUND ? 0 : r < 0 ? -1 : git_oid_equal(&now, oid);
+}
+
+/*
+ * A write that failed after its rename, when the directory could not be synced, is there for
+ * everybody to see, while the caller says that it is not: it is taken back.
+ */
+static int take_back(struct repo *repo, const char *name, const git_oid *oid,
+		     const git_oid *old, int r, struct error *err)
+{
+	_cleanup_(git_reference_freep) git_reference *ref = NULL;
+	int at = git_oid_equal(oid, old) ? 0 : is_at(repo, name, oid);
+
+	if (at == 0)
+		return r;
+	if (at > 0 && git_oid_is_zero(old))
+		(void)git_reference_remove(repo->git, name);
+	else if (at > 0)
+		(void)git_reference_create_matching(&ref, repo->git, name, old, 1, oid, NULL);
+	git_error_clear();
+	if (is_at(repo, name, oid) == 0)
+		return r;
+	if (err)
+		err->err = -ENOTRECOVERABLE;
+	(void)error_prefix(err, "nobody knows whether it counts");
+	return -ENOTRECOVERABLE;
+}
+
 /* old all zero: nothing may be there. libgit2 compares under the lock only with force set. */
 static int write_matching(struct repo *repo, const char *name, const git_oid *oid,
 			  const git_oid *old, struct error *err)
@@ -89,8 +124,13 @@ static int write_matching(struct repo *repo, const char *name, const git_oid *oi
 	r = git_reference_create_matching(&ref, repo->git, name, oid, 1, old, NULL);
 	if (r == GIT_EMODIFIED || (r == GIT_ENOTFOUND && !git_oid_is_zero(old)))
 		return -ESTALE;
-	if (r < 0)
-		return write_failed(repo, name, r, err);
+	if (r < 0) {
+		const git_error *last = git_error_last();
+		bool may_be_there = r == GIT_ERROR && last && last->klass == GIT_ERROR_OS;
+
+		r = write_failed(repo, name, r, err);
+		return may_be_there ? take_back(repo, name, oid, old, r, err) : r;
+	}
 	return 0;
 }
 

@@ -33,7 +33,7 @@ int refs_scan_recovering(const char *dir, int *ret_removed, refs_fn fn, void *da
 
 /*
  * Creates name if nothing is there, tested under its lock. -EEXIST otherwise, even for the same
- * value.
+ * value. This and the next: what failed is not there, or with -ENOTRECOVERABLE may be.
  */
 int refs_create(struct repo *repo, const char *name, const char *oid, struct error *err);
 

@@ -193,6 +193,11 @@ int repo_commit_tree(struct repo *repo, const char *commit, char ret[OID_HEX_SIZ
 	return 0;
 }
 
+const char *repo_dir(const struct repo *repo)
+{
+	return repo->dir;
+}
+
 int repo_size(const char *dir, uint64_t *ret, struct error *err)
 {
 	_cleanup_free_ char *path = str_format("%s/.git/objects/pack", dir);

@@ -40,6 +40,9 @@ int repo_create(const char *dir, struct error *err);
  */
 int repo_link_objects(const char *from, const char *to, struct error *err);
 
+/* The directory it was opened by; lives as long as it does. */
+const char *repo_dir(const struct repo *repo);
+
 /* How many bytes the packs of <dir>/.git take: what imports have brought. */
 int repo_size(const char *dir, uint64_t *ret, struct error *err);
 

@@ -84,10 +84,9 @@ int tag_create(struct repo *repo, const char *name, const char *target, const ch
 	r = refs_create(repo, ref, hex, err);
 	if (r == -EEXIST)
 		return error_set(err, EEXIST, "tag '%s' exists already", name);
-	if (r < 0)
-		return r;
-	memcpy(ret_oid, hex, sizeof(hex));
-	return 0;
+	if (r == 0 || r == -ENOTRECOVERABLE)
+		memcpy(ret_oid, hex, sizeof(hex));
+	return r;
 }
 
 /* Takes the rest of a header line "key value"; at moves past it. */

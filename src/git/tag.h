@@ -14,7 +14,7 @@
  * Writes an annotated tag object on target (a commit or any object) and creates
  * refs/tags/<name>; both are on disk on return. The message is kept byte for byte (no comment
  * stripping); it must be UTF-8 without NUL. -EEXIST when the name is taken. ret_oid receives
- * the tag object's id.
+ * the tag object's id, also with -ENOTRECOVERABLE (refs.h).
  */
 int tag_create(struct repo *repo, const char *name, const char *target, const char *message,
 	       int64_t wall_s, char ret_oid[OID_HEX_SIZE], struct error *err);
