@@ -93,28 +93,53 @@ char *buf_take(struct buf *b)
 	return s;
 }
 
+char *str_vformat(const char *format, va_list args)
+{
+	va_list again;
+	size_t size;
+	char *s;
+	int n;
+
+	va_copy(again, args);
+	n = vsnprintf(NULL, 0, format, args);
+	size = (size_t)(n < 0 ? 0 : n) + 1;
+	s = must(malloc(size));
+	s[0] = '\0';
+	if (n > 0)
+		vsnprintf(s, size, format, again);
+	va_end(again);
+	return s;
+}
+
 char *str_format(const char *format, ...)
 {
 	va_list args;
 	char *s;
-	int n;
 
 	va_start(args, format);
-	n = vsnprintf(NULL, 0, format, args);
+	s = str_vformat(format, args);
 	va_end(args);
-	s = must(malloc((size_t)(n < 0 ? 0 : n) + 1));
-	s[0] = '\0';
-	if (n > 0) {
-		va_start(args, format);
-		vsnprintf(s, (size_t)n + 1, format, args);
-		va_end(args);
-	}
 	return s;
 }
 
 char *str_dup(const char *s)
 {
 	return s ? must(strdup(s)) : NULL;
+}
+
+char *str_dup_n(const char *s, size_t n)
+{
+	return must(strndup(s, n));
+}
+
+void *mem_alloc(size_t size)
+{
+	return must(malloc(size ? size : 1));
+}
+
+void *mem_resize(void *p, size_t size)
+{
+	return must(realloc(p, size ? size : 1));
 }
 
 void *mem_new(size_t count, size_t size)

@@ -31,11 +31,17 @@ char *buf_take(struct buf *b);
 
 /* A formatted string the caller frees. Never NULL. */
 char *str_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *str_vformat(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
 /*
  * strdup() and calloc() that end the process when memory is exhausted. str_dup(NULL) is NULL.
+ * The libraries that the daemons build on get the same (json.c, loop.c): a process that has no
+ * memory left ends as if it had been killed, and the next one goes on from the record.
  */
 char *str_dup(const char *s);
+char *str_dup_n(const char *s, size_t n);
+void *mem_alloc(size_t size);
+void *mem_resize(void *p, size_t size);
 void *mem_new(size_t count, size_t size);
 
 /* realloc() for count elements, same rule. */

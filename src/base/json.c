@@ -6,9 +6,17 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_SHOWN 80
+
+/* A value that is only half there for want of memory could be written down as if it were all.
+ */
+__attribute__((constructor)) static void end_without_memory(void)
+{
+	json_set_alloc_funcs(mem_alloc, free);
+}
 
 int json_parse(const char *data, size_t size, json_t **ret, struct error *err)
 {

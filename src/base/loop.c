@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+/* An event that could not be added for want of memory would never come. */
+__attribute__((constructor)) static void end_without_memory(void)
+{
+	event_set_mem_functions(mem_alloc, mem_resize, free);
+}
+
 struct signal_watch {
 	struct event *event;
 	signal_fn fn;

@@ -268,10 +268,9 @@ static void problem(json_t *problems, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
+	text = str_vformat(format, args);
 	va_end(args);
-	if (text && json_array_size(problems) < 100)
+	if (json_array_size(problems) < 100)
 		json_array_append_new(problems, json_string(text));
 }
 

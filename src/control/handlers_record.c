@@ -1,6 +1,7 @@
 /* Verbs that look at the record: history, audit, and the host's health. */
 #include "control/dispatch.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -39,7 +40,7 @@ static bool is_about_an_agent(const char *verb)
 static int on_commit(const char *oid, int64_t wall_s, const char *message, void *data)
 {
 	struct history *h = data;
-	_cleanup_free_ char *line = strndup(message, strcspn(message, "\n"));
+	_cleanup_free_ char *line = str_dup_n(message, strcspn(message, "\n"));
 	char at[CLOCK_TEXT_SIZE], name[AGENT_NAME_MAX + 1] = "", verb[32] = "";
 	int64_t n = -1;
 	json_t *entry;

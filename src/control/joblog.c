@@ -181,11 +181,8 @@ void joblog_line(struct joblog *log, const char *format, ...)
 	for (int i = 0; i < PIPE_READS && log->pipe_fd >= 0 && take_from_pipe(log) > 0; i++)
 		;
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
+	text = str_vformat(format, args);
 	va_end(args);
-	if (!text)
-		return;
 	buf_addf(&line, "skep: %s%s", log->who ? log->who : "", log->who ? ": " : "");
 	text_clean(&line, text, strlen(text), 4096, false);
 	buf_add_char(&line, '\n');

@@ -17,10 +17,9 @@ void chimera_note(json_t *notes, const char *file, const char *key, const char *
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
+	text = str_vformat(format, args);
 	va_end(args);
-	line = str_format("%s: %s: %s", file, key, text ? text : "");
+	line = str_format("%s: %s: %s", file, key, text);
 	clean = text_clean_dup(line, 400, false);
 	if (json_array_size(notes) < NOTES_MAX)
 		json_array_append_new(notes, json_string(clean));

@@ -1,5 +1,6 @@
 #include "declare/files.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -209,7 +210,7 @@ static int add_all(struct reader *r, const struct kind *kind, json_t *into, cons
 		if (strchr(name, '/') || size < 6 || strcmp(name + size - 5, ".json") != 0)
 			return error_set(r->err, EINVAL, "%s: only NAME.json belongs in %s",
 					 path, directory);
-		stem = strndup(name, size - 5);
+		stem = str_dup_n(name, size - 5);
 		e = add(r, kind, into, place, path, stem);
 		if (e < 0)
 			return e;

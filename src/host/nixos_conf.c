@@ -1,5 +1,6 @@
 #include "host/nixos_conf.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "host/differ.h"
 #include "host/env_file.h"
@@ -217,7 +218,7 @@ char *nixos_words_without(const char *words, const char *others)
 void nixos_conf_differ(const char *text, const char *own, json_t *list)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++) {
-		_cleanup_free_ char *key = strndup(owned[i], strlen(owned[i]) - 1);
+		_cleanup_free_ char *key = str_dup_n(owned[i], strlen(owned[i]) - 1);
 		_cleanup_free_ char *field = str_format("conf %s", key);
 		_cleanup_free_ char *want = nixos_conf_value(own, key);
 		_cleanup_free_ char *have = nixos_conf_value(text, key);

@@ -123,7 +123,7 @@ static int observe_all(struct verb_request *request, json_t *answer, struct erro
 	json_object_set_new(answer, "usage", rows);
 	while (dir && r >= 0 && (entry = readdir(dir))) {
 		_cleanup_free_ char *agent =
-			strndup(entry->d_name, strcspn(entry->d_name, "."));
+			str_dup_n(entry->d_name, strcspn(entry->d_name, "."));
 		struct container_state state;
 		struct usage usage;
 		json_t *row;

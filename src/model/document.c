@@ -109,7 +109,7 @@ static int check_file(const json_t *file, const char **ret_path, struct error *e
 static int check_parents(const json_t *seen, const char *path, struct error *err)
 {
 	for (const char *p = path; (p = strchr(p, '/')); p++) {
-		_cleanup_free_ char *parent = strndup(path, (size_t)(p - path));
+		_cleanup_free_ char *parent = str_dup_n(path, (size_t)(p - path));
 
 		if (parent && json_object_get(seen, parent))
 			return error_set(err, EINVAL, "'%s' is a file and has files below it",

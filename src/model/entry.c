@@ -1,5 +1,6 @@
 #include "model/entry.h"
 
+#include "base/buf.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -99,7 +100,7 @@ char *trailer_get(const char *trailers, const char *key, unsigned nth)
 	size_t size;
 	const char *value = find(trailers, key, nth, &size);
 
-	return value ? strndup(value, size) : NULL;
+	return value ? str_dup_n(value, size) : NULL;
 }
 
 int trailer_get_int(const char *trailers, const char *key, int64_t *ret)

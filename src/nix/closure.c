@@ -39,7 +39,7 @@ static json_t *read_paths(const char *text, int64_t *ret_sum)
 
 		if (strncmp(text, STORE, strlen(STORE)) == 0 && path < n &&
 		    path > strlen(STORE) + HASH_SIZE) {
-			_cleanup_free_ char *name = strndup(text, path);
+			_cleanup_free_ char *name = str_dup_n(text, path);
 			int64_t bytes = read_size(text + path);
 
 			json_object_set_new(paths, name, json_integer(bytes));
@@ -58,7 +58,7 @@ static char *base_name(const char *path)
 
 	while (*end && !(end[0] == '-' && end[1] >= '0' && end[1] <= '9'))
 		end++;
-	return strndup(name, (size_t)(end - name));
+	return str_dup_n(name, (size_t)(end - name));
 }
 
 /* The paths that only one side has, by name: a name may have several. */
@@ -242,7 +242,7 @@ static json_t *listening(const json_t *units)
 			    strncmp(line, "ListenDatagram=", 15) == 0) {
 				const char *value = strchr(line, '=') + 1;
 				_cleanup_free_ char *port =
-					strndup(value, n - (size_t)(value - line));
+					str_dup_n(value, n - (size_t)(value - line));
 
 				json_object_set_new(ports, port, json_true());
 			}
