@@ -262,6 +262,9 @@ POINTS ?= 10000
 check-crash: all $(BUILD)/unit/control/test_random $(SWEEP) ## a hive that dies at POINTS (10000) system calls, and over one in five of OPERATIONS (100000) by chance
 	$(Q)BUILD=$(BUILD) CRASH_OPERATIONS=$(OPERATIONS) CRASH_POINTS=$(POINTS) CRASH_SECONDS=86400 tests/run crash
 
+check-faults: all $(BUILD)/unit/control/test_faults ## every fault at every system call of every step of a hive's life; SKEP_STEP=deploy: of one
+	$(Q)SKEP_FAULTS=all $(BUILD)/unit/control/test_faults
+
 check-host: all $(HELPERS) ## the real daemon in real containers, as root
 	$(Q)BUILD=$(BUILD) tests/run host
 
@@ -403,6 +406,6 @@ help: ## this list
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all demo bench budget fuzz fuzzers build-fuzzers check check-unit check-model check-crash check-host check-attack check-web check-browser lint fmt sanitize sanitize-host coverage analyze print-flags dist man install uninstall clean help
+.PHONY: FORCE all demo bench budget fuzz fuzzers build-fuzzers check check-unit check-model check-crash check-faults check-host check-attack check-web check-browser lint fmt sanitize sanitize-host coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -37,6 +37,8 @@ struct hive_unit {
 /* ---- the daemon ---- */
 
 static int hive_ready_fd;
+static void (*hive_prepare)(
+	struct hive *hive); /* what a test does with it first; NULL: nothing */
 static char hive_clock_path[128];
 
 static int64_t hive_wall_s(void)
@@ -105,14 +107,20 @@ static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 	free(hive->worker_path);
 	hive->worker_path = str_format("%s/../../skepd", here);
 	hive_ready_fd = ready;
+	if (hive_prepare)
+		hive_prepare(hive);
 	if (git_setup(true, &err) < 0 || start_load(hive, &err) < 0) {
 		fprintf(stderr, "the hive does not load: %s\n", error_text(&err));
 		_exit(1);
 	}
 	fd = sock_listen(u->socket_path, SOCK_STREAM, 0600, getuid(), getgid(), &err);
+	if (fd < 0)
+		_exit(1);
 	server_listen(hive->server, fd, PRINCIPAL_OPERATOR, (int64_t)getgid());
 	web_path = str_format("%s/web.sock", u->dir);
 	fd = sock_listen(web_path, SOCK_STREAM, 0600, getuid(), getgid(), &err);
+	if (fd < 0)
+		_exit(1);
 	server_listen_web(hive->server, fd, getuid());
 	hive->executor = executor_new(loop, channel, start_on_event, hive_on_gone, hive);
 	(void)loop_signal(loop, SIGTERM, hive_on_term, hive);
@@ -121,7 +129,8 @@ static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 	_exit(0);
 }
 
-static void hive_start(struct hive_unit *u)
+/* Whether it serves. */
+static bool hive_launch(struct hive_unit *u)
 {
 	int channel[2], ready[2];
 	char byte = 0;
@@ -142,9 +151,14 @@ static void hive_start(struct hive_unit *u)
 	(void)close(channel[0]);
 	(void)close(channel[1]);
 	(void)close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	assert_int_equal(byte, 'y');
+	(void)!read(ready[0], &byte, 1);
 	(void)close(ready[0]);
+	return byte == 'y';
+}
+
+static void hive_start(struct hive_unit *u)
+{
+	assert_true(hive_launch(u));
 }
 
 /* kill -9 of both, as if the machine had lost them. */
