@@ -9,6 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOCK_STALE_S 60
 
 static int check_name(const char *name, struct error *err)
 {
@@ -104,6 +109,21 @@ static int take_back(struct repo *repo, const char *name, const git_oid *oid,
 	return -ENOTRECOVERABLE;
 }
 
+/*
+ * Nobody but this process and children of it writes here, and none holds the lock of a single
+ * reference for more than moments. What is older was left by a write that failed and could not
+ * remove it, on a disk that had become read-only.
+ */
+static bool remove_stale_lock(struct repo *repo, const char *name)
+{
+	_cleanup_free_ char *path = str_format("%s/.git/%s.lock", repo->dir, name);
+	struct timespec now;
+	struct stat st;
+
+	return lstat(path, &st) == 0 && clock_gettime(CLOCK_REALTIME, &now) == 0 &&
+	       now.tv_sec - st.st_mtime > LOCK_STALE_S && unlink(path) == 0;
+}
+
 /* old all zero: nothing may be there. libgit2 compares under the lock only with force set. */
 static int write_matching(struct repo *repo, const char *name, const git_oid *oid,
 			  const git_oid *old, struct error *err)
@@ -122,6 +142,8 @@ static int write_matching(struct repo *repo, const char *name, const git_oid *oi
 	if (!git_odb_exists(odb, oid))
 		return error_set(err, ENOENT, "no object %s in '%s'", hex, repo->dir);
 	r = git_reference_create_matching(&ref, repo->git, name, oid, 1, old, NULL);
+	if (r == GIT_ELOCKED && remove_stale_lock(repo, name))
+		r = git_reference_create_matching(&ref, repo->git, name, oid, 1, old, NULL);
 	if (r == GIT_EMODIFIED || (r == GIT_ENOTFOUND && !git_oid_is_zero(old)))
 		return -ESTALE;
 	if (r < 0) {

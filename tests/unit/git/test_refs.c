@@ -1,6 +1,9 @@
 #include "git/fixture.h"
 #include "git/refs.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #define ABSENT "00000000000000000000000000000000000000aa"
 
 struct seen {
@@ -105,6 +108,8 @@ static void test_stale_locks(void **state)
 	struct fixture *f = *state;
 	_cleanup_free_ char *lock = ref_path(f, "refs/tags/deployed.lock");
 	_cleanup_free_ char *packed_lock = ref_path(f, "packed-refs.lock");
+	_cleanup_free_ char *old_lock = ref_path(f, "refs/tags/old.lock");
+	const struct timespec long_ago[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
 	char a[OID_HEX_SIZE], b[OID_HEX_SIZE];
 	struct error err = {};
 	int removed;
@@ -119,6 +124,11 @@ static void test_stale_locks(void **state)
 	expect_ok(refs_create(f->repo, "refs/tags/deployed2", a, &err), &err);
 	expect_ok(refs_move(f->repo, "refs/tags/old", b, a, &err), &err);
 	expect_error(refs_pack(f->repo, &err), EBUSY, packed_lock, &err);
+	/* nobody holds one for a minute */
+	write_file(old_lock, "");
+	expect_error(refs_move(f->repo, "refs/tags/old", a, b, &err), EBUSY, old_lock, &err);
+	assert_int_equal(utimensat(AT_FDCWD, old_lock, long_ago, 0), 0);
+	expect_ok(refs_move(f->repo, "refs/tags/old", a, b, &err), &err);
 	expect_ok(repo_recover(f->dir, &removed, &err), &err);
 	assert_int_equal(removed, 2);
 	expect_ok(refs_create(f->repo, "refs/tags/deployed", a, &err), &err);
