@@ -38,6 +38,17 @@ static char *quoted(const char *request)
 	return line;
 }
 
+/* A lock that could not be removed any more, on a disk that had become read-only, is stale
+ * after a minute. */
+static void age_locks(struct scene *s)
+{
+	char out[256];
+
+	if (s->plan->kinds & FAULT_NAME)
+		sh(s->u, "find . -name '*.lock' -exec touch -d '2 minutes ago' {} +; echo x",
+		   out);
+}
+
 /* The answer; NULL: the daemon hung up. A fault that lasts is mended when it was met. */
 static json_t *ask(struct scene *s, const char *request)
 {
@@ -56,8 +67,10 @@ static json_t *ask(struct scene *s, const char *request)
 
 		if (s->plan->hits > 0 && !mend)
 			mend = clock_boot_ms() + LASTING_MS;
-		if (mend && clock_boot_ms() > mend)
+		if (mend && clock_boot_ms() > mend && s->plan->armed) {
 			(void)fault_disarm(s->plan);
+			age_locks(s);
+		}
 		if (poll(&p, 1, 10) <= 0)
 			continue;
 		if (read(fd, &c, 1) != 1)
