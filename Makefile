@@ -231,8 +231,14 @@ $(foreach f,$(notdir $(FUZZERS)),$(eval $(call fuzzer_rule,$(f))))
 
 fuzzers: $(FUZZERS)
 
-build-fuzzers:
-	$(Q)$(MAKE) BUILD=$(BUILD)/fuzz CC='$(FUZZ_CC)' SANITIZE=address,undefined FUZZING=1 fuzzers
+# Unit tests that are quick also when instrumented; all but those of whole hives.
+SANITIZED_LAYERS := base model wire declare git nix host web skep
+sanitized: $(BUILD)/skep $(filter $(foreach l,$(SANITIZED_LAYERS),$(BUILD)/unit/$(l)/%),$(TESTS))
+
+build-fuzzers: INSTRUMENTED = fuzzers
+build-instrumented: INSTRUMENTED = fuzzers sanitized
+build-fuzzers build-instrumented:
+	$(Q)$(MAKE) BUILD=$(BUILD)/fuzz CC='$(FUZZ_CC)' SANITIZE=address,undefined FUZZING=1 $(INSTRUMENTED)
 
 fuzz: build-fuzzers ## every reader of outside data under libFuzzer, SECONDS each (60); FUZZ=NAME: that one
 	$(Q)BUILD=$(BUILD) FUZZ_SECONDS=$(SECONDS) FUZZ_TARGETS='$(if $(FUZZ),$(filter $(FUZZ):%,$(FUZZ_TARGETS)),$(FUZZ_TARGETS))' tests/run fuzz
@@ -248,8 +254,8 @@ $(SWEEP): $(wildcard tests/crash/*.[ch]) $(TEST_ARCHIVES) $(BUILD)/flags
 BROWSER_TESTS := $(BUILD)/npm/browser/node_modules/.package-lock.json
 BUDGET_TOOLS := $(BUILD)/bench/fill $(BUILD)/bench/paths
 
-check: all $(TESTS) $(HELPERS) $(SWEEP) $(BROWSER_TESTS) $(BUDGET_TOOLS) build-fuzzers ## lint, unit, fuzz, host, attack, HTTP and browser tests, budgets (as root)
-	$(Q)BUILD=$(BUILD) CC='$(CC)' FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=1 FUZZ_TARGETS='$(FUZZ_TARGETS)' tests/run lint unit model crash fuzz host attack web browser budget
+check: all $(TESTS) $(HELPERS) $(SWEEP) $(BROWSER_TESTS) $(BUDGET_TOOLS) build-instrumented ## lint, unit, fuzz, host, attack, HTTP and browser tests, budgets (as root)
+	$(Q)BUILD=$(BUILD) CC='$(CC)' FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=1 FUZZ_TARGETS='$(FUZZ_TARGETS)' SANITIZED_LAYERS='$(SANITIZED_LAYERS)' tests/run lint unit sanitized model crash fuzz host attack web browser budget
 
 check-unit: all $(TESTS) ## unit tests alone
 	$(Q)BUILD=$(BUILD) tests/run unit
@@ -406,6 +412,6 @@ help: ## this list
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all demo bench budget fuzz fuzzers build-fuzzers check check-unit check-model check-crash check-faults check-host check-attack check-web check-browser lint fmt sanitize sanitize-host coverage analyze print-flags dist man install uninstall clean help
+.PHONY: FORCE all demo bench budget fuzz fuzzers sanitized build-fuzzers build-instrumented check check-unit check-model check-crash check-faults check-host check-attack check-web check-browser lint fmt sanitize sanitize-host coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
