@@ -35,16 +35,13 @@ int main(int argc, char **argv)
 		log_line(LOG_ERR, "%s", error_text(&err));
 		return 2;
 	}
-	if (options.help || options.version) {
+	if (options.help || options.version)
 		(void)fputs(options.help ? options_usage : "skepd " SKEP_VERSION "\n", stdout);
-		return 0;
-	}
-	r = run(&options, &err);
-	if (r < 0) {
+	else
+		r = run(&options, &err);
+	if (r < 0)
 		log_line(LOG_ERR, "%s%s%s", error_text(&err), err.hint[0] ? "; " : "",
 			 err.hint);
-		return 1;
-	}
 	options_release(&options);
-	return 0;
+	return r < 0 ? 1 : 0;
 }
