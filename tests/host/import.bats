@@ -73,6 +73,8 @@ status_of() {
 
 ABSENT=a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1
 
+# An instrumented program keeps its report open.
+# bats test_tags=plain
 @test "the jail leaves an id, a directory and nothing else" {
 	seed "$dir"
 	open_reader $ABSENT
