@@ -41,10 +41,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void on_built(struct op *op);
-static void on_looked(struct op *op);
 static void on_port(struct op *op);
-static void on_switched(struct op *op);
 static void on_read_back(struct op *op);
 static void read_back(struct op *op);
 static void roll_back(struct op *op);
