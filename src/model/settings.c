@@ -73,8 +73,10 @@ static int read_labels(const json_t *labels, struct settings *s, struct error *e
 	if (json_object_size(labels) > LABELS_MAX)
 		return error_set(err, E2BIG, "more than %d labels", LABELS_MAX);
 	json_object_foreach ((json_t *)labels, key, value) {
-		if (!json_is_string(value))
-			return error_set(err, EINVAL, "label '%.60s' must be a string", key);
+		if (!json_is_string(value) || !json_string_value(value)[0])
+			return error_set(err, EINVAL,
+					 "label '%.60s' must be a string that is not empty",
+					 key);
 		r = settings_check_label(key, json_string_value(value), err);
 		if (r < 0)
 			return r;

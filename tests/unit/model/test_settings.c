@@ -68,10 +68,10 @@ static void test_bad_changes(void **state)
 static void test_bad_entries(void **state)
 {
 	static const char *const changes[] = {
-		"{\"port\":0}",          "{\"uid_base\":1}",       "{\"driver\":\"lxd\"}",
-		"{\"desired\":\"up\"}",  "{\"network\":\"x\"}",    "{\"revision\":\"zz\"}",
-		"{\"surprise\":1}",      "{\"labels\":{\"a\":1}}", "{\"paused\":\"no\"}",
-		"{\"reconcile\":\"x\"}",
+		"{\"port\":0}",          "{\"uid_base\":1}",          "{\"driver\":\"lxd\"}",
+		"{\"desired\":\"up\"}",  "{\"network\":\"x\"}",       "{\"revision\":\"zz\"}",
+		"{\"surprise\":1}",      "{\"labels\":{\"a\":1}}",    "{\"paused\":\"no\"}",
+		"{\"reconcile\":\"x\"}", "{\"labels\":{\"a\":\"\"}}",
 	};
 	struct settings s;
 	json_t *good;
