@@ -19,12 +19,13 @@ class Refused(Exception):
 
 
 class Client:
-    """One connection to the operator's socket: requests and answers in turn."""
+    """One connection to a socket of the hive: requests and answers in turn."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(120)
+        # with a limit of time, a full queue of connections would be an error
         self.socket.connect(path)
+        self.socket.settimeout(120)
         self.file = self.socket.makefile('rb')
 
     def send(self, cmd, **keys):
@@ -99,8 +100,8 @@ class Hive:
         self.process = None
         bench.at_end(self.end)
 
-    def socket_path(self):
-        return os.path.join(self.runtime, 'operator.sock')
+    def socket_path(self, name='operator'):
+        return os.path.join(self.runtime, name + '.sock')
 
     def start(self):
         """Starts skepd and waits until it answers; returns the milliseconds that took."""
@@ -130,8 +131,8 @@ class Hive:
                         raise RuntimeError('skepd does not serve: ' + f.read()[-600:])
                 time.sleep(0.0005)
 
-    def client(self):
-        return Client(self.socket_path())
+    def client(self, name='operator'):
+        return Client(self.socket_path(name))
 
     def pids(self):
         """name -> pid of its processes; the parent is "standalone"."""

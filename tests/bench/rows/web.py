@@ -11,7 +11,7 @@ from elsewhere import Commands
 from hive import Hive, filled
 
 ORDER = 100
-SECONDS = 45
+SECONDS = 90
 NGINX_PORT = 17701
 CONNECTIONS = 32
 LINES = 10000
@@ -67,7 +67,7 @@ def serve(bench, hive, client):
     paths = [max(assets, key=lambda p: len(request('GET', p)[1])), '/api/v1/status', '/api/v1/agents']
     files = {path: request('GET', path, headers={'Cookie': cookie})[1] for path in paths}
     end = nginx(bench, files)
-    seconds, n = bench.of_size((3, 3), (1, 1))
+    seconds, n = bench.of_size((2, 3), (1, 1))
     for path in paths:
         ours, theirs = [], []
         for _ in range(n):
