@@ -2,12 +2,12 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/dirlist.h"
 #include "base/json.h"
 #include "control/rename.h"
 #include "control/systems.h"
 #include "git/commit.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -60,22 +60,18 @@ int rename_lend_name(const struct hive *hive, const char *from, const char *to,
 int rename_end_loans(const struct hive *hive, struct error *err)
 {
 	_cleanup_close_ int applied = open_applied(hive, err);
-	int list_fd =
-		applied < 0 ? -1 : openat(applied, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_closedir_ DIR *dir = list_fd < 0 ? NULL : fdopendir(list_fd);
-	struct dirent *entry;
+	struct dirlist list;
+	const char *name;
+	unsigned char type;
+	int r;
 
 	if (applied < 0)
 		return applied;
-	if (!dir)
-		return error_set_errno(err, errno, "cannot list 'applied'");
-	while (errno = 0, (entry = readdir(dir))) {
-		int r = end_loan(applied, entry->d_name, err);
-
-		if (r < 0)
+	dirlist_begin(&list, applied);
+	while ((r = dirlist_next(&list, &name, &type)) > 0)
+		if ((r = end_loan(applied, name, err)) < 0)
 			return r;
-	}
-	return errno ? error_set_errno(err, errno, "cannot list 'applied'") : 0;
+	return r < 0 ? error_set_errno(err, -r, "cannot list 'applied'") : 0;
 }
 
 /* ---- what ran before ---- */
