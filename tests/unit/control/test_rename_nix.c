@@ -324,6 +324,21 @@ static void test_unbuilt_after_crash(void **state)
 	}
 }
 
+/* A link that no rename needs any more is gone after a start, and what it led to is not. */
+static void test_link_left_behind(void **state)
+{
+	struct hive_unit u = {};
+
+	(void)state;
+	hive_up(&u);
+	spawn_nix(&u, "alice");
+	assert_out(&u, "ln -s alice applied/stray && ls applied | paste -sd:", "alice:stray");
+	assert_true(hive_stop(&u, 30));
+	hive_start(&u);
+	assert_out(&u, "ls applied | paste -sd:", "alice");
+	hive_down(&u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +347,7 @@ int main(void)
 		hive_test(test_cancel),
 		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_unbuilt_after_crash),
+		cmocka_unit_test(test_link_left_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
