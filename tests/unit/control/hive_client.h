@@ -39,20 +39,23 @@ static inline void hive_event(struct hive_unit *u, const char *event)
 static json_t *hive_ask_on(const char *path, const char *request)
 {
 	int fd = sock_connect(path, SOCK_STREAM, NULL);
-	_cleanup_buf_ struct buf line = {};
+	_cleanup_free_ char *line = NULL;
 	json_t *answer = NULL;
 	struct error err = {};
-	char c;
+	size_t room = 0;
+	ssize_t size;
+	FILE *f;
 
 	assert_true(fd >= 0);
 	/* a peer that is refused at the door may be cut off before it has asked; the answer is
 	 * there all the same */
 	(void)file_write_all(fd, request, strlen(request));
 	(void)file_write_all(fd, "\n", 1);
-	while (read(fd, &c, 1) == 1 && c != '\n')
-		buf_add_char(&line, c);
-	(void)close(fd);
-	if (json_parse(buf_str(&line), line.size, &answer, &err) < 0)
+	f = fdopen(fd, "r");
+	assert_non_null(f);
+	size = getline(&line, &room, f);
+	(void)fclose(f);
+	if (json_parse(size > 0 ? line : "", size > 0 ? (size_t)size : 0, &answer, &err) < 0)
 		fail_msg("no answer to %s: %s", request, error_text(&err));
 	return answer;
 }

@@ -40,6 +40,7 @@ static int hive_ready_fd;
 static void (*hive_prepare)(
 	struct hive *hive); /* what a test does with it first; NULL: nothing */
 static char hive_clock_path[128];
+static const char *hive_place = "/tmp"; /* where it has its directory */
 
 static int64_t hive_wall_s(void)
 {
@@ -179,7 +180,7 @@ static void hive_up(struct hive_unit *u)
 	static const char *const dirs[] = {"applied", "meta", "logs", "audit", "proposed"};
 
 	(void)signal(SIGPIPE, SIG_IGN);
-	snprintf(u->dir, sizeof(u->dir), "/tmp/skep-hive-XXXXXX");
+	snprintf(u->dir, sizeof(u->dir), "%s/skep-hive-XXXXXX", hive_place);
 	assert_non_null(mkdtemp(u->dir));
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
 		_cleanup_free_ char *path = str_format("%s/%s", u->dir, dirs[i]);
