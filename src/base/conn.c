@@ -40,10 +40,17 @@ struct conn {
 	struct chunk *head, *tail;
 	size_t queued;
 	struct timer *line_timer, *idle_timer, *later;
-	bool held, flushing, closing, in_dispatch, in_send;
+	bool held, resting, flushing, closing, in_dispatch, in_send;
+	unsigned watched; /* WATCH_…, as the loop was told last */
 };
 
-static void dispatch(struct conn *c);
+enum {
+	WATCH_READ = 1,
+	WATCH_WRITE = 2,
+	WATCH_HANGUP = 4,
+};
+
+static size_t dispatch(struct conn *c);
 
 static void free_chunk(struct chunk *chunk)
 {
@@ -75,22 +82,38 @@ static void on_closed(void *data)
 	free(c);
 }
 
-/* Takes no line: told not to, or the peer does not fetch the answers it has. */
-static bool is_deaf(const struct conn *c)
+/* Takes no line until something else has happened: told not to, or the peer does not fetch the
+ * answers it has. */
+static bool is_waiting(const struct conn *c)
 {
 	return c->held || (c->limits->busy_queued && c->queued > c->limits->busy_queued);
 }
 
+static bool is_deaf(const struct conn *c)
+{
+	return c->resting || is_waiting(c);
+}
+
+/* While lines are delivered, what is to be watched changes to and fro; the end of that counts.
+ */
 static void update_watch(struct conn *c)
 {
 	bool read = !is_deaf(c) && !c->flushing;
+	unsigned wanted = (read ? WATCH_READ : 0) | (c->head ? WATCH_WRITE : 0);
 
+	if (c->in_dispatch)
+		return;
 	if (c->closing)
-		watch_set(c->watch, false, false);
-	else if (read || c->head)
-		watch_set(c->watch, read, c->head != NULL);
-	else
+		wanted = 0;
+	else if (!wanted)
+		wanted = WATCH_HANGUP;
+	if (wanted == c->watched)
+		return;
+	c->watched = wanted;
+	if (wanted & WATCH_HANGUP)
 		watch_hangup(c->watch);
+	else
+		watch_set(c->watch, wanted & WATCH_READ, wanted & WATCH_WRITE);
 }
 
 static void on_idle(void *data)
@@ -138,7 +161,7 @@ static void on_line_timeout(void *data)
 /* A partial line starts the clock; no partial line stops it. */
 static void arm_line(struct conn *c)
 {
-	bool partial = c->in.size > 0 && !is_deaf(c);
+	bool partial = c->in.size > 0 && !is_waiting(c);
 
 	if (partial && !c->line_timer && c->limits->line_ms > 0)
 		c->line_timer = loop_timer(c->loop, c->limits->line_ms, on_line_timeout, c);
@@ -153,7 +176,26 @@ static void on_resume(void *data)
 	struct conn *c = data;
 
 	c->later = NULL;
-	dispatch(c);
+	if (c->resting) {
+		c->resting = false;
+		update_watch(c);
+	}
+	(void)dispatch(c);
+}
+
+static void resume_in(struct conn *c, int64_t ms)
+{
+	timer_cancel(c->later);
+	c->later = loop_timer(c->loop, ms, on_resume, c);
+}
+
+void conn_rest(struct conn *c, int64_t ms)
+{
+	if (c->closing)
+		return;
+	c->resting = true;
+	update_watch(c);
+	resume_in(c, ms);
 }
 
 static void drain(struct conn *c)
@@ -189,7 +231,7 @@ static void drain(struct conn *c)
 	}
 	update_watch(c);
 	if (was_deaf && !is_deaf(c) && !c->later)
-		c->later = loop_timer(c->loop, 0, on_resume, c);
+		resume_in(c, 0);
 	if (any && !c->head && c->ops->on_drained && !c->in_send)
 		c->ops->on_drained(c, c->data);
 }
@@ -260,7 +302,8 @@ static void receive(struct conn *c)
 		}
 	}
 	arm_idle(c, c->limits->idle_ms);
-	dispatch(c);
+	if (dispatch(c) == 0 && c->limits->part_ms > 0)
+		conn_rest(c, c->limits->part_ms);
 }
 
 static void drop_fds(struct conn *c)
@@ -273,12 +316,13 @@ static void drop_fds(struct conn *c)
 			(void)close(fds[i]);
 }
 
-static void dispatch(struct conn *c)
+/* Returns how many lines were delivered. */
+static size_t dispatch(struct conn *c)
 {
-	size_t start = 0;
+	size_t start = 0, n_lines = 0;
 
 	if (c->in_dispatch)
-		return;
+		return 0;
 	c->in_dispatch = true;
 	while (!is_deaf(c) && !c->closing && !c->flushing && start < c->in.size) {
 		char *line = c->in.data + start;
@@ -292,14 +336,21 @@ static void dispatch(struct conn *c)
 		}
 		if (!end)
 			break;
+		if (size > 0 && c->limits->turn_lines && n_lines == c->limits->turn_lines) {
+			resume_in(c, 0);
+			break;
+		}
 		*end = '\0';
 		start += size + 1;
 		c->line_end = start;
-		if (size > 0)
+		if (size > 0) {
+			n_lines++;
 			c->ops->on_line(c, line, size, c->data);
+		}
 		drop_fds(c);
 	}
 	c->in_dispatch = false;
+	update_watch(c);
 	c->line_end = 0;
 	if (start > 0) {
 		memmove(c->in.data, c->in.data + start, c->in.size - start);
@@ -311,6 +362,7 @@ static void dispatch(struct conn *c)
 		c->line_timer = NULL;
 	}
 	arm_line(c);
+	return n_lines;
 }
 
 static bool is_gone(int fd)
@@ -328,10 +380,8 @@ static void on_event(int fd, bool readable, bool writable, void *data)
 		conn_close(c, false);
 	if (writable && !c->closing)
 		drain(c);
-	if (c->later && !c->closing)
-		dispatch(c); /* first what came before: its descriptors are not the next line's
-			      */
-	if (readable && !c->closing && !c->flushing && !is_deaf(c))
+	/* first what came before: its descriptors are not the next line's */
+	if (readable && !c->later && !c->closing && !c->flushing && !is_deaf(c))
 		receive(c);
 }
 
@@ -346,8 +396,8 @@ void conn_hold(struct conn *c, bool hold)
 	if (hold) {
 		timer_cancel(c->line_timer);
 		c->line_timer = NULL;
-	} else if (!c->later) {
-		c->later = loop_timer(c->loop, 0, on_resume, c);
+	} else if (!c->later && !c->in_dispatch) {
+		resume_in(c, 0);
 	}
 }
 
@@ -363,6 +413,7 @@ struct conn *conn_new(struct loop *loop, int fd, const struct conn_limits *limit
 	c->data = data;
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	c->watch = loop_watch(loop, fd, true, false, on_event, c);
+	c->watched = WATCH_READ;
 	arm_idle(c, limits->idle_ms);
 	return c;
 }

@@ -13,6 +13,9 @@ struct conn_limits {
 	size_t max_line;    /* bytes of one line; more ends the connection with on_overlong */
 	size_t max_queued;  /* bytes waiting to be sent; more ends the connection */
 	size_t busy_queued; /* while more than this waits, no line is taken; 0: no limit */
+	size_t turn_lines;  /* lines taken in one turn of the loop, before others' turn; 0: all
+			     */
+	int64_t part_ms;    /* after a piece that ends no line, nothing is read for this long */
 	int64_t line_ms;    /* a begun line must be complete within this; 0: no limit */
 	int64_t idle_ms;    /* nothing at all received for this long ends it; 0: no limit */
 };
@@ -62,6 +65,10 @@ void conn_close(struct conn *conn, bool flush);
  * time.
  */
 void conn_hold(struct conn *conn, bool hold);
+
+/* Neither reads nor delivers anything for ms milliseconds; a line that has begun has its time
+ * all the same. */
+void conn_rest(struct conn *conn, int64_t ms);
 
 /*
  * From on_line: hands over the descriptors that came with the line, oldest first, at most

@@ -5,6 +5,7 @@
 #include <event2/event.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 
@@ -30,6 +31,7 @@ struct watch {
 	struct loop *loop;
 	struct event *event;
 	int fd;
+	bool hangup; /* that alone is watched for */
 	watch_fn fn;
 	void *data;
 };
@@ -83,11 +85,21 @@ void loop_stop(struct loop *loop)
 	event_base_loopbreak(loop->base);
 }
 
+static bool is_broken(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return poll(&p, 1, 0) > 0 && p.revents & POLLERR;
+}
+
 static void on_fd(evutil_socket_t fd, short what, void *data)
 {
 	struct watch *w = data;
 
-	w->fn(fd, what & EV_READ, what & EV_WRITE, w->data);
+	if (!w->hangup)
+		w->fn(fd, what & EV_READ, what & EV_WRITE, w->data);
+	else if (what & EV_CLOSED || is_broken(fd))
+		w->fn(fd, false, false, w->data);
 }
 
 static short interest(bool read, bool write)
@@ -115,6 +127,7 @@ struct watch *loop_watch(struct loop *loop, int fd, bool read, bool write, watch
 void watch_set(struct watch *w, bool read, bool write)
 {
 	event_del(w->event);
+	w->hangup = false;
 	event_assign(w->event, w->loop->base, w->fd, interest(read, write), on_fd, w);
 	if (read || write)
 		event_add(w->event, NULL);
@@ -123,8 +136,12 @@ void watch_set(struct watch *w, bool read, bool write)
 void watch_hangup(struct watch *w)
 {
 	event_del(w->event);
-	/* by edge: a peer that only stopped sending stays in that state */
-	event_assign(w->event, w->loop->base, w->fd, EV_CLOSED | EV_ET | EV_PERSIST, on_fd, w);
+	w->hangup = true;
+	/* By edge: a peer that only stopped sending stays in that state. One that went without
+	 * reading what it was sent is an error to epoll, which libevent tells to readers and
+	 * writers alone. */
+	event_assign(w->event, w->loop->base, w->fd, EV_CLOSED | EV_WRITE | EV_ET | EV_PERSIST,
+		     on_fd, w);
 	event_add(w->event, NULL);
 }
 

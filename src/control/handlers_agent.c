@@ -30,8 +30,8 @@ static int take_power(struct session *s, struct error *err)
 {
 	struct agent *agent = s->agent[0] ? hive_find(s->hive, s->agent) : NULL;
 
-	return agent ? quota_take(&agent->powers, POWERS_PER_HOUR, s->agent, "starts and stops",
-				  err)
+	return agent ? quota_take(&agent->powers, POWERS_PER_HOUR, QUOTA_HOUR_S, s->agent,
+				  "starts and stops", err)
 		     : 0;
 }
 

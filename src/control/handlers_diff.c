@@ -20,6 +20,7 @@
  * browsers. */
 #define DIFFS_AT_ONCE 4
 #define DIFFS_AT_ONCE_WEB 8
+#define DIFFS_AT_ONCE_AGENT 2 /* of those */
 
 /* One end of a comparison. */
 struct end {
@@ -31,7 +32,8 @@ struct diff_request {
 	void *session;
 	struct hive *hive;
 	bool counts;
-	int64_t id; /* of a proposal; 0: two states of an agent */
+	char asker[AGENT_NAME_MAX + 1]; /* an agent; "": somebody else */
+	int64_t id;                     /* of a proposal; 0: two states of an agent */
 	char agent[AGENT_NAME_MAX + 1];
 	struct end from, to;
 };
@@ -229,6 +231,47 @@ static json_t *view_diff(const struct diff_request *d, const struct session *s,
 	return diff;
 }
 
+/* An agent of its name that was spawned meanwhile has asked for less. */
+static void release(struct diff_request *d)
+{
+	struct agent *asker = d->asker[0] ? hive_find(d->hive, d->asker) : NULL;
+
+	if (asker && asker->diffs > 0)
+		asker->diffs--;
+	d->hive->diffs -= d->counts;
+}
+
+static int check_room(const struct session *s, struct error *err)
+{
+	const struct agent *asker = s->agent[0] ? hive_find(s->hive, s->agent) : NULL;
+	size_t most = s->who == PRINCIPAL_WEB ? DIFFS_AT_ONCE_WEB : DIFFS_AT_ONCE;
+
+	if (asker && asker->diffs >= DIFFS_AT_ONCE_AGENT)
+		return error_set(
+			err, EBUSY,
+			"%d differences are being made for '%s' already, and no more may",
+			DIFFS_AT_ONCE_AGENT, s->agent);
+	if (s->who != PRINCIPAL_OPERATOR && s->hive->diffs >= most)
+		return error_set(err, EBUSY,
+				 "%zu differences are being made already, and no more may",
+				 most);
+	return 0;
+}
+
+static void reserve(struct diff_request *d, const struct session *s)
+{
+	struct agent *asker = s->agent[0] ? hive_find(s->hive, s->agent) : NULL;
+
+	d->session = session_ref(s);
+	d->hive = s->hive;
+	d->counts = s->who != PRINCIPAL_OPERATOR;
+	d->hive->diffs += d->counts;
+	if (!asker)
+		return;
+	asker->diffs++;
+	snprintf(d->asker, sizeof(d->asker), "%s", s->agent);
+}
+
 static void on_diff(const json_t *result, const struct error *err, void *data)
 {
 	struct diff_request *d = data;
@@ -236,7 +279,7 @@ static void on_diff(const json_t *result, const struct error *err, void *data)
 	const struct proposal *p = hive_find_proposal(d->hive, d->id);
 	struct error gone = {};
 
-	d->hive->diffs -= d->counts;
+	release(d);
 	if (s && d->id > 0 && !p) {
 		error_set(&gone, ENOENT, "no proposal %" PRId64, d->id);
 		session_fail(s, &gone);
@@ -252,13 +295,9 @@ int handle_diff(struct session *s, const json_t *request, struct error *err)
 {
 	struct diff_request *d = mem_new(1, sizeof(*d));
 	bool keep = s->who == PRINCIPAL_WEB; /* a browser shows each character */
-	size_t most = keep ? DIFFS_AT_ONCE_WEB : DIFFS_AT_ONCE;
 	_cleanup_free_ char *home = NULL;
-	int r = 0;
+	int r = check_room(s, err);
 
-	d->counts = s->who != PRINCIPAL_OPERATOR;
-	if (d->counts && s->hive->diffs >= most)
-		r = error_set(err, EBUSY, "%zu differences are being made already", most);
 	if (r == 0)
 		r = json_object_get(request, "id") ? read_proposal(s, request, d, &home, err)
 						   : read_states(s, request, d, &home, err);
@@ -266,9 +305,7 @@ int handle_diff(struct session *s, const json_t *request, struct error *err)
 		free(d);
 		return r;
 	}
-	d->session = session_ref(s);
-	d->hive = s->hive;
-	d->hive->diffs += d->counts;
+	reserve(d, s);
 	worker_diff(s->hive, keep, home, d->from.commit, d->to.commit, on_diff, d);
 	return HANDLED_LATER;
 }

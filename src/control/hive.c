@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOUR_MS 3600000
-
 struct hive *hive_new(struct loop *loop, const struct config *config, int64_t (*wall_s)(void))
 {
 	struct hive *hive = mem_new(1, sizeof(*hive));
@@ -52,6 +50,7 @@ static void agent_free(struct agent *agent)
 	free(agent->usage);
 	timer_cancel(agent->owed_timer);
 	watch_free(agent->listen_watch);
+	timer_cancel(agent->listen_pause);
 	closep(&agent->listen_fd);
 	free(agent);
 }
@@ -92,26 +91,6 @@ void hive_quiet(struct hive *hive)
 		if (hive->agents[i]->ops)
 			return;
 	hive->on_quiet(hive);
-}
-
-int quota_take(struct quota *quota, int64_t max, const char *who, const char *what,
-	       struct error *err)
-{
-	int64_t now = clock_boot_ms();
-
-	if (quota->since_ms == 0 || now - quota->since_ms >= HOUR_MS)
-		*quota = (struct quota){.since_ms = now, .refused = quota->refused};
-	if (quota->count >= max) {
-		quota->refused++;
-		int r = error_set_code(err, EAGAIN, "rate_limited",
-				       "'%s' has made %" PRId64 " %s within an hour", who,
-				       quota->count, what);
-
-		error_retry(err, (int)((quota->since_ms + HOUR_MS - now) / 1000 + 1));
-		return r;
-	}
-	quota->count++;
-	return 0;
 }
 
 /* Where name is or belongs. */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/loop.h"
+#include "control/quota.h"
 #include "host/executor.h"
 #include "model/config.h"
 #include "model/proposal.h"
@@ -34,16 +35,6 @@ struct metering;
 struct tidying;
 struct generation;
 struct usage_series;
-
-/* How often something was done within the running hour. */
-struct quota {
-	int64_t since_ms;       /* boot milliseconds; 0: never yet */
-	int64_t count, refused; /* refused: in all hours */
-};
-
-/* Counts once more. -EAGAIN (rate_limited) when max is reached; what says what was done. */
-int quota_take(struct quota *quota, int64_t max, const char *who, const char *what,
-	       struct error *err);
 
 /* One agent: what is wanted of it, and what was last seen of its container. */
 struct agent {
@@ -86,16 +77,18 @@ struct agent {
 
 	int listen_fd; /* its own socket; −1: none */
 	struct watch *listen_watch;
+	struct timer *listen_pause; /* it knocked too often; NULL: it is heard */
 	unsigned connections;
-	int64_t tokens, refilled_ms; /* requests it may still make on its socket */
-	int64_t refused;             /* those it made all the same */
+	struct bucket knocks, requests; /* on its socket */
+	int64_t refused;                /* requests beyond that */
+	size_t diffs;                   /* being made for it */
 
 	struct usage_series *usage; /* while somebody watches; else NULL */
 
 	struct op *ops; /* the running one first */
 	struct submission *submissions;
-	struct quota submits; /* for it, by whomever */
-	struct quota powers;  /* starts and stops it asked for on its own socket */
+	struct quota submits, daily_submits; /* for it, by whomever */
+	struct quota powers; /* starts and stops it asked for on its own socket */
 };
 
 /* An agent that was destroyed and whose state was kept: its port and ids stay reserved. */

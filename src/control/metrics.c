@@ -229,7 +229,7 @@ static void add_agents(const struct hive *hive, json_t *list)
 		if (!a->unborn)
 			metric_sample(family,
 				      (double)(a->refused + a->submits.refused +
-					       a->powers.refused),
+					       a->daily_submits.refused + a->powers.refused),
 				      "agent", a->settings.name, NULL);
 	}
 }

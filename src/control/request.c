@@ -37,10 +37,11 @@ int request_check_room(struct hive *hive, const char *description, struct error 
 		return error_set(err, E2BIG, "'description' has %zu bytes, more than %d",
 				 strlen(description), DESCRIPTION_MAX_BYTES);
 	if (count_undecided(hive) >= UNDECIDED_MAX)
-		return error_set(err, EBUSY, "%d requests wait for a verdict already",
+		return error_set(err, EBUSY,
+				 "%d requests wait for a verdict already, and no more may",
 				 UNDECIDED_MAX);
-	return quota_take(&hive->requests, hive->config->proposals_per_hour, "the hive",
-			  "requests", err);
+	return quota_take(&hive->requests, hive->config->proposals_per_hour, QUOTA_HOUR_S,
+			  "the hive", "requests", err);
 }
 
 /* The commit that would be: nothing moves to it, a tag will hold it. */

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,9 +29,9 @@
 #define AGENT_IDLE_MS 10000
 #define MAX_QUEUED (96 << 20)
 #define BUSY_QUEUED (256 << 10) /* who does not fetch this much is asked for no more */
-#define AGENT_BUCKET 60         /* requests at once */
-#define AGENT_REFILL_MS 500     /* one more each */
 #define ACCEPT_PAUSE_MS 200     /* when descriptors have run out */
+#define REFUSED_MS 50 /* an agent that asks too often is not listened to for this long */
+#define PART_MS 5     /* nor is one that sends a piece of a line */
 
 struct listener {
 	struct server *server;
@@ -66,6 +67,10 @@ struct server {
 	uint64_t last_id;
 };
 
+/* Of one agent, however many connections it opens: what it may ask, and connect. */
+static const struct bucket_size requests = {.room = 60, .refill_ms = 500};
+static const struct bucket_size knocks = {.room = 60, .refill_ms = 100};
+
 static enum crowd crowd_of(enum principal who)
 {
 	switch (who) {
@@ -91,6 +96,7 @@ static const struct conn_limits limits = {
 	.max_line = MAX_LINE,
 	.max_queued = MAX_QUEUED,
 	.busy_queued = BUSY_QUEUED,
+	.turn_lines = 1,
 	.line_ms = LINE_MS,
 };
 
@@ -98,45 +104,40 @@ static const struct conn_limits agent_limits = {
 	.max_line = MAX_LINE,
 	.max_queued = MAX_QUEUED,
 	.busy_queued = BUSY_QUEUED,
+	.turn_lines = 1,
+	.part_ms = PART_MS,
 	.line_ms = LINE_MS,
 	.idle_ms = AGENT_IDLE_MS,
 };
 
 /* ---- sessions ---- */
 
-/* A bucket per agent, however many connections it opens. */
-static bool take_token(struct session *s)
+static bool may_ask(struct session *s, struct error *err)
 {
 	struct agent *agent = s->agent[0] ? hive_find(s->hive, s->agent) : NULL;
-	int64_t now = clock_boot_ms(), more;
 
-	if (!agent)
+	if (!agent || bucket_take(&agent->requests, &requests, clock_boot_ms()) == 0)
 		return true;
-	more = (now - agent->refilled_ms) / AGENT_REFILL_MS;
-	agent->refilled_ms += more * AGENT_REFILL_MS;
-	agent->tokens =
-		agent->tokens + more > AGENT_BUCKET ? AGENT_BUCKET : agent->tokens + more;
-	if (agent->tokens <= 0) {
-		agent->refused++;
-		return false;
-	}
-	agent->tokens--;
-	return true;
+	agent->refused++;
+	error_set_code(err, EAGAIN, "rate_limited",
+		       "'%s' asks too often: %" PRId64
+		       " requests at once, and one each %" PRId64 " ms, are all it may",
+		       s->agent, requests.room, requests.refill_ms);
+	return false;
 }
 
+/* To answer that there is no answer takes time as well: who does not wait is made to. */
 static void on_line(struct conn *conn, const char *line, size_t size, void *data)
 {
 	struct session *s = data;
 	struct error err = {};
 
-	(void)conn;
-	if (!take_token(s)) {
-		error_set_code(&err, EAGAIN, "rate_limited",
-			       "too many requests; wait a moment");
-		session_fail(s, &err);
+	if (may_ask(s, &err)) {
+		dispatch_line(s, line, size);
 		return;
 	}
-	dispatch_line(s, line, size);
+	session_fail(s, &err);
+	conn_rest(conn, REFUSED_MS);
 }
 
 static void on_overlong(struct conn *conn, void *data)
@@ -232,7 +233,7 @@ static void let_in(struct server *server, bool yes)
 		if (l->watch)
 			watch_set(l->watch, yes, false);
 	for (size_t i = 0; i < hive->n_agents; i++)
-		if (hive->agents[i]->listen_watch)
+		if (hive->agents[i]->listen_watch && !hive->agents[i]->listen_pause)
 			watch_set(hive->agents[i]->listen_watch, yes, false);
 }
 
@@ -295,7 +296,8 @@ static void on_operator(int listen_fd, bool readable, bool writable, void *data)
 		return;
 	}
 	if (is_full(l->server, l->who)) {
-		error_set(&err, EBUSY, "%zu clients are connected to the %s socket already",
+		error_set(&err, EBUSY,
+			  "%zu clients are connected to the %s socket already, and no more may",
 			  crowd_max[crowd_of(l->who)], principal_name(l->who));
 		refuse(fd, &err);
 		return;
@@ -305,35 +307,64 @@ static void on_operator(int listen_fd, bool readable, bool writable, void *data)
 	snprintf(s->actor.name, sizeof(s->actor.name), "uid %u", (unsigned)uid);
 }
 
+static void on_knocks_over(void *data)
+{
+	struct agent *agent = data;
+
+	agent->listen_pause = NULL;
+	if (agent->listen_watch && !agent->hive->server->pause)
+		watch_set(agent->listen_watch, true, false);
+}
+
+/* Whoever knocks too often waits where the kernel keeps it, and costs nobody anything. */
+static bool may_knock(struct agent *agent)
+{
+	int64_t wait_ms = bucket_take(&agent->knocks, &knocks, clock_boot_ms());
+
+	if (wait_ms == 0)
+		return true;
+	watch_set(agent->listen_watch, false, false);
+	agent->listen_pause = loop_timer(agent->hive->loop, wait_ms, on_knocks_over, agent);
+	return false;
+}
+
+static int check_agent(const struct agent *agent, enum principal who, int fd, struct error *err)
+{
+	const char *name = agent->settings.name;
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+
+	if (sock_peer(fd, &uid, &gid, &pid, err) < 0 || uid != agent->settings.uid_base) {
+		log_event(LOG_WARNING, "a peer of a wrong uid was refused on an agent's socket",
+			  "MESSAGE_ID", JOURNAL_WRONG_PEER, "SKEP_AGENT", name, NULL);
+		return error_set(err, EACCES, "this is the socket of '%s' and not yours", name);
+	}
+	if (agent->connections >= MAX_PER_AGENT)
+		return error_set(err, EBUSY, "'%s' has %u connections already, and no more may",
+				 name, agent->connections);
+	if (is_full(agent->hive->server, who))
+		return error_set(err, EBUSY,
+				 "agents have %zu connections already, and no more may",
+				 crowd_max[CROWD_AGENTS]);
+	return 0;
+}
+
 static void on_agent(int listen_fd, bool readable, bool writable, void *data)
 {
 	struct agent *agent = data;
 	struct server *server = agent->hive->server;
 	enum principal who =
 		name_is_manager(agent->settings.name) ? PRINCIPAL_MANAGER : PRINCIPAL_AGENT;
-	int fd = accept_one(server, listen_fd);
 	struct error err = {};
 	struct session *s;
-	uid_t uid;
-	gid_t gid;
-	pid_t pid;
+	int fd;
 
 	(void)readable;
 	(void)writable;
-	if (fd < 0)
+	if (!may_knock(agent) || (fd = accept_one(server, listen_fd)) < 0)
 		return;
-	if (sock_peer(fd, &uid, &gid, &pid, &err) < 0 || uid != agent->settings.uid_base) {
-		error_set(&err, EACCES, "this is the socket of '%s' and not yours",
-			  agent->settings.name);
-		log_event(LOG_WARNING, "a peer of a wrong uid was refused on an agent's socket",
-			  "MESSAGE_ID", JOURNAL_WRONG_PEER, "SKEP_AGENT", agent->settings.name,
-			  NULL);
-		refuse(fd, &err);
-		return;
-	}
-	if (agent->connections >= MAX_PER_AGENT || is_full(server, who)) {
-		error_set(&err, EBUSY, "'%s' has %u connections already", agent->settings.name,
-			  agent->connections);
+	if (check_agent(agent, who, fd, &err) < 0) {
 		refuse(fd, &err);
 		return;
 	}
@@ -352,7 +383,9 @@ static void never_wait(int listen_fd)
 void server_forget_agent(struct agent *agent)
 {
 	watch_free(agent->listen_watch);
+	timer_cancel(agent->listen_pause);
 	agent->listen_watch = NULL;
+	agent->listen_pause = NULL;
 	closep(&agent->listen_fd);
 	agent->listen_fd = -1;
 }

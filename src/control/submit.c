@@ -217,6 +217,20 @@ static int check_room(struct hive *hive, const struct agent *agent, struct error
 			 agent->settings.name, bytes >> 20, max >> 20);
 }
 
+static int take_submit(const struct config *config, struct agent *agent, struct error *err)
+{
+	const char *name = agent->settings.name;
+	int r = quota_check(&agent->submits, config->proposals_per_hour, QUOTA_HOUR_S, name,
+			    "submissions", err);
+
+	if (r == 0)
+		r = quota_take(&agent->daily_submits, config_proposals_per_day(config),
+			       QUOTA_DAY_S, name, "submissions", err);
+	if (r == 0)
+		quota_count(&agent->submits);
+	return r;
+}
+
 int submit_commit(struct hive *hive, struct agent *agent, const char *commit,
 		  const char *description, const struct actor *actor, submit_fn fn, void *data,
 		  struct error *err)
@@ -244,13 +258,13 @@ int submit_commit(struct hive *hive, struct agent *agent, const char *commit,
 	for (; *at; at = &(*at)->next)
 		waiting++;
 	if (waiting >= LINE_MAX_SUBMISSIONS)
-		return error_set(err, EBUSY, "%u submissions of '%s' are waiting already",
+		return error_set(err, EBUSY,
+				 "%u submissions of '%s' are waiting already, and no more may",
 				 waiting, agent->settings.name);
 	r = check_room(hive, agent, err);
 	if (r < 0)
 		return r;
-	r = quota_take(&agent->submits, hive->config->proposals_per_hour, agent->settings.name,
-		       "submissions", err);
+	r = take_submit(hive->config, agent, err);
 	if (r < 0)
 		return r;
 	s = mem_new(1, sizeof(*s));

@@ -153,6 +153,7 @@ static int load_numbers(struct config *c, const json_t *object, struct error *er
 		{"reconcile_interval", 5, 86400, &c->reconcile_interval_s},
 		{"proposal_days", 1, 3650, &c->proposal_days},
 		{"proposals_per_hour", 1, 100000, &c->proposals_per_hour},
+		{"proposals_per_day", 1, 1000000, &c->proposals_per_day},
 		{"max_repo_bytes", 1 << 20, 1LL << 40, &c->max_repo_bytes},
 		{"max_log_bytes", 4096, 1 << 30, &c->max_log_bytes},
 		{"keep_logs", 1, 1000000, &c->keep_logs},
@@ -211,6 +212,7 @@ int config_load(struct config *c, const json_t *object, struct error *err)
 		"reconcile_interval",
 		"proposal_days",
 		"proposals_per_hour",
+		"proposals_per_day",
 		"max_repo_bytes",
 		"max_log_bytes",
 		"keep_logs",
@@ -271,4 +273,9 @@ void config_release(struct config *c)
 	free(c->admin_group);
 	free(c->read_group);
 	*c = (struct config){};
+}
+
+int64_t config_proposals_per_day(const struct config *c)
+{
+	return c->proposals_per_day > 0 ? c->proposals_per_day : 5 * c->proposals_per_hour;
 }

@@ -32,6 +32,7 @@ struct config {
 	int64_t reconcile_interval_s; /* between looks at what runs */
 	int64_t proposal_days;        /* undecided proposals expire after this many days */
 	int64_t proposals_per_hour;   /* of one agent */
+	int64_t proposals_per_day;    /* 0: five times as many as in an hour */
 	int64_t max_repo_bytes;       /* of what was submitted for one agent, in all */
 	int64_t max_log_bytes;        /* of one build log */
 	int64_t keep_logs;            /* build logs of the newest so many proposals */
@@ -51,3 +52,6 @@ void config_init(struct config *config);
 /* Lays an object over the defaults. An unknown key or a bad value is -EINVAL naming it. */
 int config_load(struct config *config, const json_t *object, struct error *err);
 void config_release(struct config *config);
+
+/* As set, or what follows from those of an hour. */
+int64_t config_proposals_per_day(const struct config *config);

@@ -21,6 +21,7 @@ struct fixture {
 	int n_fds[16]; /* that came with each of the first lines */
 	bool hold_each, close_on_line, stop_on_close, stop_on_line, take_fds;
 	const char *answer;
+	int64_t rest_ms; /* after each line */
 };
 
 static inline void fixture_on_line(struct conn *conn, const char *line, size_t size, void *data)
@@ -45,6 +46,8 @@ static inline void fixture_on_line(struct conn *conn, const char *line, size_t s
 		conn_hold(conn, true);
 	if (f->answer)
 		conn_send(conn, f->answer, NULL, 0);
+	if (f->rest_ms)
+		conn_rest(conn, f->rest_ms);
 	if (f->close_on_line)
 		conn_close(conn, false);
 	if (f->stop_on_line)

@@ -217,18 +217,139 @@ static void test_hold_stops_the_clocks(void **state)
 
 static void test_hold_notices_a_peer_that_is_gone(void **state)
 {
-	struct fixture f = {.hold_each = true, .stop_on_close = true};
+	(void)state;
+	for (int unread = 0; unread < 2; unread++) {
+		struct fixture f = {.hold_each = true,
+				    .stop_on_close = true,
+				    .answer = unread ? "not read" : NULL};
+
+		start(&f);
+		say(&f, "one\ntwo\n");
+		unit_turn(f.loop);
+		closep(&f.peer);
+		f.peer = -1;
+		unit_run(f.loop);
+		assert_int_equal(f.n_closed, 1);
+		assert_string_equal(f.lines.data, "one|");
+		finish(&f);
+	}
+}
+
+/* ---- whose turn it is ---- */
+
+static void note_line(struct conn *conn, const char *line, size_t size, void *data)
+{
+	(void)conn;
+	(void)size;
+	buf_add_str(data, line);
+}
+
+static void note_nothing(struct conn *conn, void *data)
+{
+	(void)conn;
+	(void)data;
+}
+
+/* One that has a lot to say and one that says little are heard in turns. */
+static void test_lines_in_turns(void **state)
+{
+	static const struct conn_limits limits = {.max_line = 100,
+						  .max_queued = 1000,
+						  .turn_lines = 1};
+	static const struct conn_ops ops = {.on_line = note_line,
+					    .on_overlong = note_nothing,
+					    .on_close = note_nothing};
+	struct loop *loop = loop_new();
+	_cleanup_buf_ struct buf heard = {};
+	struct conn *conns[2];
+	int ends[2][2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends[i]),
+				 0);
+		conns[i] = conn_new(loop, ends[i][0], &limits, &ops, &heard);
+	}
+	assert_int_equal(write(ends[0][1], "a\n\na\na\na\na\na\n\n", 15), 15);
+	assert_int_equal(write(ends[1][1], "b\nb\n", 4), 4);
+	unit_turn(loop);
+	assert_int_equal(heard.size, 8);
+	for (int i = 0; i < 4; i++) /* each pair of lines is one of each */
+		assert_true(i >= 2 || buf_str(&heard)[2 * i] != buf_str(&heard)[2 * i + 1]);
+	for (int i = 0; i < 2; i++) {
+		conn_close(conns[i], false);
+		unit_turn(loop);
+		(void)close(ends[i][1]);
+	}
+	loop_free(loop);
+}
+
+#define LONG_MS 60000 /* never, as far as a test is concerned */
+
+/* Who sends its lines in pieces waits between them; its line must be whole in time all the
+ * same. */
+static void test_pieces(void **state)
+{
+	struct fixture f = {.limits = {.part_ms = LONG_MS, .line_ms = 50},
+			    .stop_on_close = true};
 
 	(void)state;
 	start(&f);
-	say(&f, "one\ntwo\n");
+	say(&f, "whole\n");
 	unit_turn(f.loop);
-	closep(&f.peer);
-	f.peer = -1;
+	say(&f, "whole too\n");
+	unit_turn(f.loop);
+	assert_string_equal(f.lines.data, "whole|whole too|");
+	say(&f, "pie");
+	unit_turn(f.loop);
+	say(&f, "ce\n");
+	unit_turn(f.loop);
+	assert_int_equal(f.n_lines, 2);
 	unit_run(f.loop);
-	assert_int_equal(f.n_closed, 1);
-	assert_string_equal(f.lines.data, "one|");
+	assert_int_equal(f.n_overlong, 1);
 	finish(&f);
+}
+
+static void test_empty_lines_are_pieces(void **state)
+{
+	struct fixture f = {.limits = {.part_ms = LONG_MS, .turn_lines = 1}};
+
+	(void)state;
+	start(&f);
+	say(&f, "\n\n\nheard\n");
+	unit_turn(f.loop);
+	say(&f, "\n\n\n");
+	unit_turn(f.loop);
+	say(&f, "not heard\n");
+	unit_turn(f.loop);
+	assert_string_equal(f.lines.data, "heard|");
+	finish(&f);
+}
+
+static void test_rest(void **state)
+{
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		struct fixture f = {.answer = "heard", .rest_ms = LONG_MS};
+
+		start(&f);
+		say(&f, "one\ntwo\n");
+		unit_turn(f.loop);
+		say(&f, "three\n");
+		unit_turn(f.loop);
+		assert_string_equal(f.lines.data, "one|");
+		assert_heard(&f, "heard\n");
+		if (again)
+			conn_rest(f.conn, 0);
+		unit_turn(f.loop);
+		assert_string_equal(f.lines.data, again ? "one|two|" : "one|");
+		/* who goes away meanwhile is noticed */
+		closep(&f.peer);
+		f.peer = -1;
+		unit_turn(f.loop);
+		assert_int_equal(f.n_closed, 1);
+		finish(&f);
+	}
 }
 
 int main(void)
@@ -246,6 +367,10 @@ int main(void)
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_hold_stops_the_clocks),
 		cmocka_unit_test(test_hold_notices_a_peer_that_is_gone),
+		cmocka_unit_test(test_lines_in_turns),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_empty_lines_are_pieces),
+		cmocka_unit_test(test_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,15 +72,46 @@ static void test_quota(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(quota_take(&quota, 3, "alice", "starts", &err), 0);
-	assert_int_equal(quota_take(&quota, 3, "alice", "starts", &err), -EAGAIN);
+		assert_int_equal(quota_take(&quota, 3, QUOTA_HOUR_S, "alice", "starts", &err),
+				 0);
+	assert_int_equal(quota_take(&quota, 3, QUOTA_HOUR_S, "alice", "starts", &err), -EAGAIN);
 	assert_string_equal(error_code(&err), "rate_limited");
-	assert_text(&err, "'alice' has made 3 starts");
+	assert_text(&err, "'alice' has made 3 starts within an hour and may make 3");
 	assert_in_range(err.retry_after_s, 3590, 3601);
+	assert_int_equal(quota_take(&quota, 3, QUOTA_DAY_S, "alice", "starts", &err), -EAGAIN);
+	assert_text(&err, "within a day");
+	assert_in_range(err.retry_after_s, 86390, 86401);
+	assert_int_equal(quota.refused, 2);
 	quota.since_ms -= 3600 * 1000;
 	if (quota.since_ms == 0)
 		quota.since_ms = -1;
-	assert_int_equal(quota_take(&quota, 3, "alice", "starts", &err), 0);
+	assert_int_equal(quota_take(&quota, 3, QUOTA_DAY_S, "alice", "starts", &err), -EAGAIN);
+	assert_int_equal(quota_take(&quota, 3, QUOTA_HOUR_S, "alice", "starts", &err), 0);
+	/* to look is not to take */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(quota_check(&quota, 2, QUOTA_HOUR_S, "alice", "starts", &err),
+				 0);
+	assert_int_equal(quota.count, 1);
+}
+
+static void test_bucket(void **state)
+{
+	static const struct bucket_size size = {.room = 3, .refill_ms = 100};
+	struct bucket bucket = {};
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(bucket_take(&bucket, &size, 1000), 0);
+	assert_int_equal(bucket_take(&bucket, &size, 1000), 100);
+	assert_int_equal(bucket_take(&bucket, &size, 1099), 1);
+	assert_int_equal(bucket_take(&bucket, &size, 1150), 0);
+	/* what was begun of the next one counts */
+	assert_int_equal(bucket_take(&bucket, &size, 1150), 50);
+	assert_int_equal(bucket_take(&bucket, &size, 1200), 0);
+	/* however long nothing was taken, there is room for so many */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(bucket_take(&bucket, &size, 100000), 0);
+	assert_int_equal(bucket_take(&bucket, &size, 100000), 100);
 }
 
 int main(void)
@@ -88,6 +119,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open_proposals),
 		cmocka_unit_test(test_quota),
+		cmocka_unit_test(test_bucket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,8 @@ static int setup(void **state)
 	snprintf(f->dir, sizeof(f->dir), "/tmp/skep-sessions-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	config_init(&f->config);
+	free(f->config.state_dir);
+	f->config.state_dir = str_format("%s/state", f->dir);
 	f->loop = loop_new();
 	f->hive = hive_new(f->loop, &f->config, clock_wall_s);
 	f->hive->events = events_new(0);
@@ -267,6 +269,142 @@ static void test_connections(void **state)
 		hang_up(f, fds[i]);
 }
 
+/* Who connects all the time waits in the kernel's line, and keeps nobody else from being let
+ * in. */
+static void test_knocks(void **state)
+{
+	struct fixture *f = *state;
+	bool heard = true;
+	json_t *answer;
+	int fds[200], n = 0;
+
+	while (n < 199 && heard) {
+		fds[n] = dial(f, "alice");
+		answer = n < 8 ? ask(f, fds[n], "{'cmd':'hello'}") : hear(f, fds[n]);
+		heard = answer != NULL;
+		json_decref(answer);
+		n++;
+	}
+	assert_false(heard);
+	assert_in_range(n, 61, 199);
+	assert_non_null(hive_find(f->hive, "alice")->listen_pause);
+	fds[n] = dial(f, "bob");
+	answer = ask(f, fds[n], "{'cmd':'whoami'}");
+	assert_true(json_is_true(json_object_get(answer, "ok")));
+	json_decref(answer);
+	/* it is let in later */
+	while (hive_find(f->hive, "alice")->listen_pause)
+		unit_turn(f->loop);
+	assert_code(hear(f, fds[n - 1]), "busy");
+	for (int i = 0; i <= n; i++)
+		(void)close(fds[i]);
+}
+
+static int count_lines(int fd)
+{
+	int n = 0;
+	char c;
+
+	while (read(fd, &c, 1) == 1)
+		n += c == '\n';
+	return n;
+}
+
+static void turn_once(struct fixture *f)
+{
+	struct unit_turn turn = {.loop = f->loop};
+
+	(void)loop_timer(f->loop, 0, unit_on_turn, &turn);
+	while (!turn.done)
+		assert_int_equal(loop_run(f->loop), 0);
+}
+
+/* However much one agent has asked on however many connections, another waits for a request of
+ * each. */
+static void test_agents_take_turns(void **state)
+{
+	struct fixture *f = *state;
+	struct pollfd quiet = {.events = POLLIN};
+	int fds[8], n = 0;
+
+	for (int i = 0; i < 8; i++)
+		fds[i] = dial(f, "alice");
+	quiet.fd = dial(f, "bob");
+	for (int i = 0; i < 8; i++)
+		for (int k = 0; k < 7; k++)
+			assert_int_equal(write(fds[i], "{\"cmd\":\"whoami\"}\n", 17), 17);
+	assert_int_equal(write(quiet.fd, "{\"cmd\":\"whoami\"}\n", 17), 17);
+	while (poll(&quiet, 1, 0) == 0)
+		turn_once(f);
+	for (int i = 0; i < 8; i++)
+		n += count_lines(fds[i]);
+	assert_in_range(n, 0, 2 * 8);
+	unit_turn(f->loop);
+	for (int i = 0; i < 8; i++)
+		n += count_lines(fds[i]);
+	assert_int_equal(n, 7 * 8);
+	for (int i = 0; i < 8; i++)
+		hang_up(f, fds[i]);
+	hang_up(f, quiet.fd);
+}
+
+static void assert_refused(struct fixture *f, int fd, const char *request, const char *code,
+			   const char *words)
+{
+	json_t *answer = ask(f, fd, request);
+	const char *text = json_string_value(json_object_get(answer, "error"));
+
+	if (!text || !strstr(text, words))
+		fail_msg("\"%s\" was expected: %s", words, text ? text : "nothing");
+	assert_code(answer, code);
+}
+
+/* What an agent is refused names what it has, and how much it may have. */
+static void test_quotas_are_told(void **state)
+{
+	static const char submit[] = "{'cmd':'submit','commit':'0123456789'}";
+	struct fixture *f = *state;
+	struct agent *alice = hive_find(f->hive, "alice");
+	_cleanup_free_ char *dir = hive_applied_dir(f->hive, "alice");
+	_cleanup_free_ char *path = str_format("%s/.git/objects/pack/pack-x.pack", dir);
+	int fd = dial(f, "alice"), file;
+
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(file_make_path(path, 0700, NULL), 0);
+	path[strlen(path)] = '/';
+
+	alice->submits = (struct quota){.since_ms = clock_boot_ms(), .count = 10};
+	assert_refused(f, fd, submit, "rate_limited", "within an hour and may make 10");
+	alice->submits.count = 0;
+	alice->daily_submits = (struct quota){.since_ms = clock_boot_ms(), .count = 50};
+	assert_refused(f, fd, submit, "rate_limited", "within a day and may make 50");
+	assert_int_equal(alice->submits.count, 0);
+	f->config.proposals_per_day = 20;
+	assert_refused(f, fd, submit, "rate_limited", "may make 20");
+
+	file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(file >= 0);
+	f->config.max_repo_bytes = 1 << 20;
+	assert_int_equal(posix_fallocate(file, 0, 2 << 20), 0);
+	(void)close(file);
+	assert_refused(f, fd, submit, "too_large", "takes 2 MiB, and 1 are all it may");
+
+	hang_up(f, fd);
+
+	fd = dial(f, "hm1nd");
+	add_proposal(f, 3, "alice");
+	hive_find(f->hive, "hm1nd")->diffs = 2;
+	assert_refused(f, fd, "{'cmd':'diff','id':3}", "busy", "2 differences");
+	hive_find(f->hive, "hm1nd")->diffs = 0;
+	f->hive->diffs = 4;
+	assert_refused(f, fd, "{'cmd':'diff','id':3}", "busy", "4 differences");
+	f->hive->diffs = 0;
+	hive_find(f->hive, "hm1nd")->powers =
+		(struct quota){.since_ms = clock_boot_ms(), .count = 240};
+	assert_refused(f, fd, "{'cmd':'stop','name':'alice'}", "rate_limited", "may make 240");
+	hang_up(f, fd);
+}
+
 /* A feed holds rows and nothing else, whatever its reader says. */
 static void test_subscriber_is_not_heard(void **state)
 {
@@ -357,7 +495,8 @@ int main(void)
 		TEST(test_manager_has_children),     TEST(test_proposals_of_others),
 		TEST(test_requests_are_rationed),    TEST(test_connections),
 		TEST(test_subscriber_is_not_heard),  TEST(test_large_events_are_forgotten),
-		TEST(test_status_ends_with_the_run),
+		TEST(test_status_ends_with_the_run), TEST(test_knocks),
+		TEST(test_agents_take_turns),        TEST(test_quotas_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,7 @@ static void test_good(void **state)
 	     "skep\",\"network\":\"private\",\"limits\":{\"memory_max\":\"1G\"}}",
 	     NULL);
 	load("{\"max_repo_bytes\":1048576}", NULL);
+	load("{\"proposals_per_hour\":7,\"proposals_per_day\":8}", NULL);
 	load("{\"reconcile\":\"report\",\"reconcile_interval\":5}", NULL);
 	load("{\"max_builds\":4,\"stop_timeout\":5,\"admin_gid\":-1}", NULL);
 }
@@ -50,6 +51,8 @@ static void test_bad(void **state)
 		{"{\"reconcile\":\"\"}", "reconcile"},
 		{"{\"reconcile_interval\":4}", "reconcile_interval"},
 		{"{\"max_repo_bytes\":1048575}", "max_repo_bytes"},
+		{"{\"proposals_per_hour\":0}", "proposals_per_hour"},
+		{"{\"proposals_per_day\":0}", "proposals_per_day"},
 		{"{\"stop_timeout\":-1}", "stop_timeout"},
 		{"{\"stop_timeout\":601}", "601"},
 		{"{\"import_timeout\":86}", "86"},
