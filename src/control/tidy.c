@@ -138,13 +138,30 @@ static void tidy_systems(struct hive *hive)
 
 /* ---- repositories ---- */
 
+static void on_packed(struct tidying *t, const char *dir)
+{
+	struct error err = {};
+
+	if (repack_drop_empty(dir, &err) < 0)
+		log_line(LOG_WARNING, "empty directories were not removed: %s",
+			 error_text(&err));
+	wait_for(t, BETWEEN_MS, on_repository);
+}
+
+struct repacking {
+	struct tidying *tidying;
+	char *dir;
+};
+
 static void on_repacked(const json_t *result, const struct error *err, void *data)
 {
-	struct tidying *t = ((struct hive *)data)->tidying;
+	struct repacking *repacking = data;
 
 	if (!result)
 		log_line(LOG_WARNING, "%s", error_text(err));
-	wait_for(t, BETWEEN_MS, on_repository);
+	on_packed(repacking->tidying, repacking->dir);
+	free(repacking->dir);
+	free(repacking);
 }
 
 static void pack_references(const char *dir)
@@ -161,6 +178,7 @@ static void on_repository(void *data)
 	struct tidying *t = data;
 	struct hive *hive = t->hive;
 	_cleanup_free_ char *dir = NULL;
+	struct repacking *repacking;
 	bool due = false;
 
 	t->timer = NULL;
@@ -179,10 +197,13 @@ static void on_repository(void *data)
 		      : hive_meta_dir(hive);
 	t->next++;
 	pack_references(dir);
-	if (repack_is_due(dir, &due, NULL) == 0 && due)
-		worker_repack(hive, dir, on_repacked, hive);
-	else
-		wait_for(t, BETWEEN_MS, on_repository);
+	if (repack_is_due(dir, &due, NULL) < 0 || !due) {
+		on_packed(t, dir);
+		return;
+	}
+	repacking = mem_new(1, sizeof(*repacking));
+	*repacking = (struct repacking){.tidying = t, .dir = TAKE_PTR(dir)};
+	worker_repack(hive, repacking->dir, on_repacked, repacking);
 }
 
 static void on_round(void *data)

@@ -5,9 +5,11 @@
  */
 #include "git/repack.h"
 
+#include "base/dirlist.h"
 #include "base/file.h"
 #include "git/internal.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +23,7 @@
 #define SAMPLE "17" /* one of 256 directories; ids are evenly spread (git does the same) */
 #define PACK_MODE 0444
 #define FAN_OUT 256
+#define MAX_DEPTH 16 /* of references */
 
 DEFINE_CLEANUP(git_packbuilder *, git_packbuilder_free)
 
@@ -184,4 +187,52 @@ int repack_all(struct repo *repo, struct error *err)
 	names_release(&packs);
 	names_release(&loose);
 	return r;
+}
+
+static bool is_fan_out(const char *name)
+{
+	return isxdigit(name[0]) && isxdigit(name[1]) && name[2] == '\0';
+}
+
+/*
+ * Goes into what is below one directory, depth levels down at most, and removes it there where
+ * it is empty. Only tries: what is in use or not empty stays.
+ */
+static int drop_below(int parent_fd, const char *name, int depth,
+		      bool (*is_wanted)(const char *name), struct error *err)
+{
+	_cleanup_close_ int fd =
+		openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct dirlist list;
+	unsigned char type;
+	const char *entry;
+	int r;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0
+				       : error_set_errno(err, errno, "cannot open '%s'", name);
+	dirlist_begin(&list, fd);
+	while ((r = dirlist_next(&list, &entry, &type)) > 0) {
+		if (type != DT_DIR || (is_wanted && !is_wanted(entry)))
+			continue;
+		if (depth > 1 && (r = drop_below(fd, entry, depth - 1, is_wanted, err)) < 0)
+			return r;
+		(void)unlinkat(fd, entry, AT_REMOVEDIR);
+	}
+	return r < 0 ? error_set_errno(err, r, "cannot list '%s'", name) : 0;
+}
+
+int repack_drop_empty(const char *dir, struct error *err)
+{
+	static const char *const kinds[] = {"refs/heads", "refs/tags", "refs/skep"};
+	_cleanup_free_ char *path = str_format("%s/.git", dir);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot open '%s'", path);
+	r = drop_below(fd, "objects", 1, is_fan_out, err);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(kinds); i++)
+		r = drop_below(fd, kinds[i], MAX_DEPTH, NULL, err);
+	return r < 0 ? error_prefix(err, "'%s'", path) : 0;
 }

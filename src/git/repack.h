@@ -15,3 +15,9 @@ int repack_is_due(const char *dir, bool *ret, struct error *err);
  * long.
  */
 int repack_all(struct repo *repo, struct error *err);
+
+/*
+ * Removes directories of loose objects and of references that hold nothing any more: each is
+ * one to be read at every start. For the process that writes both, between its writes.
+ */
+int repack_drop_empty(const char *dir, struct error *err);

@@ -94,7 +94,8 @@ class Hive:
         self.programs = bench.programs if simulated else bench.build
         self.dir = bench.scratch('hive')
         self.state = state or os.path.join(self.dir, 'state')
-        self.runtime = tempfile.mkdtemp(prefix='skep-bench.', dir='/run')
+        # sockets lie in memory where skep runs for real; /run of a container may be a disk's
+        self.runtime = tempfile.mkdtemp(prefix='skep-bench.', dir='/dev/shm' if os.path.isdir('/dev/shm') else '/run')
         os.chmod(self.runtime, 0o751)
         self.config = {'dashboard': False, 'proposals_per_hour': 100000, **config}
         self.process = None

@@ -172,7 +172,9 @@ static int pack(struct hive *hive, const char *dir, struct error *err)
 	(void)hive;
 	if (r == 0)
 		r = refs_pack(repo, err);
-	return r < 0 ? r : repack_all(repo, err);
+	if (r == 0)
+		r = repack_all(repo, err);
+	return r < 0 ? r : repack_drop_empty(dir, err);
 }
 
 static int finish(struct hive *hive, bool packed, struct error *err)

@@ -49,7 +49,7 @@ static void test_tidy(void **state)
 	hive_crash(u);
 	hive_start(u);
 	await_file(u, "logs/2.log", false);
-	assert_false(is_there(u, "logs/1.log"));
+	await_file(u, "logs/1.log", false);
 	assert_true(is_there(u, "logs/3.log"));
 	assert_true(is_there(u, "logs/4.log"));
 	assert_true(is_there(u, "logs/notes.txt"));
@@ -63,6 +63,7 @@ static void test_tidy(void **state)
 	}
 	await_file(u, "applied/alice/.git/packed-refs", true);
 	await_file(u, "applied/alice/.git/refs/tags/deployed/4", false);
+	await_file(u, "applied/alice/.git/refs/tags/deployed", false);
 	await_file(u, "meta/.git/packed-refs", true);
 	/* and nothing is missing */
 	hive_do(hive_ask(u, "{'cmd':'rollback','name':'alice','to':1,'wait':true}"));

@@ -59,6 +59,34 @@ static void test_one_pack(void **state)
 	assert_int_equal(run_git(f, "rev-parse && test ! -e .git/refs/tags/deployed/14"), 0);
 }
 
+static void test_drop_empty(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(repo_freep) struct repo *repo = NULL;
+	struct error err = {};
+
+	fill(f, 2);
+	expect_ok(repo_open(f->dir, &repo, &err), &err);
+	expect_ok(repack_all(repo, &err), &err);
+	expect_ok(refs_pack(repo, &err), &err);
+	assert_int_equal(run_git(f, "rev-parse && echo more | git hash-object -w --stdin && "
+				    "mkdir -p .git/objects/info .git/refs/tags/a/b"),
+			 0);
+	list_objects(f, "before");
+	expect_ok(repack_drop_empty(f->dir, &err), &err);
+	list_objects(f, "after");
+	assert_int_equal(run_git(f, "rev-parse && cmp ../before ../after"), 0);
+	/* the one object, what git wants to be there, and nothing below */
+	assert_int_equal(
+		run_git(f, "rev-parse && test \"$(cd .git && echo objects/* refs/*/*)\" = "
+			   "'objects/ef objects/info objects/pack refs/*/*'"),
+		0);
+	assert_int_equal(run_git(f,
+				 "rev-parse && test -d .git/refs/heads -a -d .git/refs/tags"),
+			 0);
+	assert_int_equal(run_git(f, "fsck --strict"), 0);
+}
+
 static void test_empty(void **state)
 {
 	struct fixture *f = *state;
@@ -72,6 +100,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_one_pack, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_drop_empty, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_empty, fixture_setup, fixture_teardown),
 	};
 
