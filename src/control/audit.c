@@ -179,50 +179,98 @@ void audit_op(struct audit *a, const struct op *op, int r)
 
 /* ---- one story ---- */
 
+/* A tag, or a line of the log. */
+struct item {
+	char at[CLOCK_TEXT_SIZE];
+	int64_t seq;
+	const struct chain_entry *tag; /* NULL: a line */
+	json_t *line;                  /* owned; NULL: a tag */
+};
+
+struct items {
+	struct item *items;
+	size_t count, room;
+};
+
+static void items_release(struct items *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		json_decref(list->items[i].line);
+	free(list->items);
+}
+
+static struct item *items_add(struct items *list, int64_t seq)
+{
+	if (list->count == list->room) {
+		list->room = list->room ? 2 * list->room : 256;
+		list->items = mem_grow(list->items, list->room, sizeof(*list->items));
+	}
+	list->items[list->count] = (struct item){.seq = seq};
+	return &list->items[list->count++];
+}
+
 /* Newest first; within a second the higher sequence number. */
 static int by_time(const void *a, const void *b)
 {
-	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-	int order = strcmp(json_string_value(json_object_get(y, "at")),
-			   json_string_value(json_object_get(x, "at")));
-	json_int_t i = json_integer_value(json_object_get(x, "seq"));
-	json_int_t j = json_integer_value(json_object_get(y, "seq"));
+	const struct item *x = a, *y = b;
+	int order = strcmp(y->at, x->at);
 
-	return order ? order : (i < j) - (i > j);
+	return order ? order : (x->seq < y->seq) - (x->seq > y->seq);
 }
 
-static void add_lines(const struct buf *text, json_t *list)
+static void add_lines(const struct buf *text, struct items *list)
 {
 	for (const char *at = buf_str(text), *end; (end = strchr(at, '\n')); at = end + 1) {
 		json_t *line = NULL;
+		struct item *item;
 
 		if (json_parse(at, (size_t)(end - at), &line, NULL) < 0 ||
 		    !json_is_string(json_object_get(line, "at"))) {
 			json_decref(line);
 			continue;
 		}
-		json_object_set_new(line, "kind", json_string("log"));
-		json_object_set(line, "agent", json_object_get(line, "object"));
-		json_object_del(line, "object");
-		json_object_del(line, "prev");
-		json_array_append_new(list, line);
+		item = items_add(list, json_integer_value(json_object_get(line, "seq")));
+		snprintf(item->at, sizeof(item->at), "%s",
+			 json_string_value(json_object_get(line, "at")));
+		item->line = line;
 	}
 }
 
-static void add_tag(const struct chain_entry *e, json_t *list)
+static void add_tags(const struct chain *chain, struct items *list)
 {
+	for (size_t i = 0; i < chain->count; i++) {
+		struct item *item = items_add(list, chain->entries[i].seq);
+
+		item->tag = &chain->entries[i];
+		clock_format(item->at, item->tag->wall_s);
+	}
+}
+
+static json_t *show_tag(const struct item *item)
+{
+	const struct chain_entry *e = item->tag;
 	_cleanup_free_ char *actor = entry_get(e->message, "Skep-Actor", 0);
 	_cleanup_free_ char *channel = entry_get(e->message, "Skep-Channel", 0);
-	char at[CLOCK_TEXT_SIZE];
 	json_t *entry = json_pack("{s:I,s:s,s:s,s:s,s:s}", "seq", (json_int_t)e->seq, "at",
-				  clock_format(at, e->wall_s), "kind", "tag", "verb",
+				  item->at, "kind", "tag", "verb",
 				  proposal_tag_family(e->state), "agent", e->agent);
 
 	json_object_set_new(entry, "id", json_integer(e->id));
 	json_put_str(entry, "actor", actor);
 	json_put_str(entry, "channel", channel);
 	json_put_str(entry, "commit", e->target);
-	json_array_append_new(list, entry);
+	return entry;
+}
+
+static json_t *show_line(const struct item *item)
+{
+	json_t *line = json_incref(item->line);
+
+	json_object_set_new(line, "kind", json_string("log"));
+	json_object_set(line, "agent", json_object_get(line, "object"));
+	json_object_del(line, "object");
+	json_object_del(line, "prev");
+	return line;
 }
 
 int audit_list(struct hive *hive, int64_t limit, int64_t before, json_t **ret,
@@ -231,31 +279,25 @@ int audit_list(struct hive *hive, int64_t limit, int64_t before, json_t **ret,
 	_cleanup_free_ char *path = hive_tagbook_path(hive);
 	_cleanup_(tagbook_closep) struct tagbook *book = tagbook_open(path);
 	_cleanup_(chain_release) struct chain chain = {};
+	_cleanup_(items_release) struct items all = {};
 	_cleanup_buf_ struct buf text = {};
-	_cleanup_free_ json_t **sorted = NULL;
 	_cleanup_close_ int fd = open_log(hive, O_RDONLY, err);
-	json_t *all = json_array(), *list;
-	size_t n, skip = before > 0 ? (size_t)before : 0;
+	size_t skip = before > 0 ? (size_t)before : 0;
+	json_t *list;
 	off_t size;
 	int r = fd;
 
 	if (r < 0 || (r = read_end(fd, LIST_MAX_BYTES, &text, &size, err)) < 0 ||
-	    (r = chain_read(hive, book, &chain, err)) < 0) {
-		json_decref(all);
+	    (r = chain_read(hive, book, &chain, err)) < 0)
 		return r;
-	}
-	add_lines(&text, all);
-	for (size_t i = 0; i < chain.count; i++)
-		add_tag(&chain.entries[i], all);
-	n = json_array_size(all);
-	sorted = mem_new(n, sizeof(*sorted));
-	for (size_t i = 0; i < n; i++)
-		sorted[i] = json_array_get(all, i);
-	qsort(sorted, n, sizeof(*sorted), by_time);
+	add_lines(&text, &all);
+	add_tags(&chain, &all);
+	if (all.count)
+		qsort(all.items, all.count, sizeof(*all.items), by_time);
 	list = json_array();
-	for (size_t i = skip; i < n && i < skip + (size_t)limit; i++)
-		json_array_append(list, sorted[i]);
-	json_decref(all);
+	for (size_t i = skip; i < all.count && i < skip + (size_t)limit; i++)
+		json_array_append_new(list, all.items[i].tag ? show_tag(&all.items[i])
+							     : show_line(&all.items[i]));
 	*ret = list;
 	return 0;
 }
