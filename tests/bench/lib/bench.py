@@ -130,9 +130,10 @@ class Bench:
     def failed(self, name, why):
         self.cases.append({'row': name, 'case': 'not measured', 'unit': '', 'error': f'{type(why).__name__}: {why}'})
 
-    def record(self, case, unit, skep, elsewhere=None, floor=None, goal=None, higher=False, note=None, better=None):
+    def record(self, case, unit, skep, elsewhere=None, floor=None, goal=None, higher=False, note=None, better=None,
+               times=None):
         """Samples of one figure. goal: the limit it is held to; higher: more is better (so is the goal); better: how many
-        times it has to be better than elsewhere."""
+        times it has to be better than elsewhere; times: how many times the floor it may be."""
         found = {'row': self.now, 'case': case, 'unit': unit}
         for who, samples in (('skep', skep), ('elsewhere', elsewhere), ('floor', floor)):
             if samples:
@@ -151,6 +152,9 @@ class Bench:
         if better is not None and 'than_elsewhere' in found:
             found['better'] = better
             found['is_better'] = found['than_elsewhere'] >= better
+        if times is not None and 'than_floor' in found:
+            found['times'] = times
+            found['is_near'] = found['than_floor'] <= times
         if note:
             found['note'] = note
         self.cases.append(found)
@@ -189,6 +193,8 @@ class Bench:
             text += f' [{"holds" if found["met"] else "MISSED"} {sign} {number(found["goal"])}]'
         if 'is_better' in found:
             text += f' [{"holds" if found["is_better"] else "MISSED"} >= {number(found["better"])}x elsewhere]'
+        if 'is_near' in found:
+            text += f' [{"holds" if found["is_near"] else "MISSED"} <= {number(found["times"])}x the floor]'
         return text
 
     def machine(self):
@@ -221,6 +227,8 @@ class Bench:
                 goal = f'{sign} {number(found["goal"])} {found["unit"]}: {"holds" if found["met"] else "**missed**"}'
             if 'is_better' in found:
                 goal += f'; ≥ {number(found["better"])}x elsewhere: {"holds" if found["is_better"] else "**missed**"}'
+            if 'is_near' in found:
+                goal += f'≤ {number(found["times"])}x the floor: {"holds" if found["is_near"] else "**missed**"}'
             case = found['case'] + (f' ({found["note"]})' if 'note' in found else '')
             out.append(f'| {than} | {floor} | {found["row"]}: {case} | {shown(found["skep"], found["unit"])} | '
                        f'{shown(found.get("elsewhere"), found["unit"])} | {shown(found.get("floor"), found["unit"])} | {goal} |')

@@ -243,7 +243,7 @@ static void serve(struct stand_in *s)
 {
 	for (;;) {
 		int fds[SOCK_MAX_FDS], out = -1;
-		json_t *request = NULL;
+		json_t *request = NULL, *done;
 		size_t n_fds = 0;
 		const char *verb, *name;
 		json_int_t id;
@@ -253,10 +253,12 @@ static void serve(struct stand_in *s)
 		verb = json_string_value(json_object_get(request, "verb"));
 		name = json_string_value(json_object_get(request, "agent"));
 		id = json_integer_value(json_object_get(request, "id"));
-		if (verb && name && strcmp(verb, "export") == 0 && n_fds == 1)
+		if (verb && name && strcmp(verb, "export") == 0 && n_fds == 1) {
 			export(s, request, name, id, fds[0]);
-		else if (verb)
-			answer(s, id, do_verb(s, verb, name, request, &out), out);
+		} else if (verb) {
+			done = do_verb(s, verb, name, request, &out);
+			answer(s, id, done, out);
+		}
 		if (out >= 0)
 			(void)close(out);
 		for (size_t i = 0; i < n_fds; i++)
