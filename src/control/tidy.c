@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUSY_MS 30000 /* until the next look whether the hive is idle */
+#define BUSY_MS 30000 /* at most, until the next look whether the hive is idle */
 #define BETWEEN_MS 50 /* two repositories: requests go first */
 
 struct tidying {
@@ -39,6 +39,14 @@ void tidying_free(struct tidying *t)
 static void wait_for(struct tidying *t, int64_t ms, timer_fn fn)
 {
 	t->timer = loop_timer(t->hive->loop, ms, fn, t);
+}
+
+/* One who tidies often looks as often. */
+static void wait_until_idle(struct tidying *t, timer_fn fn)
+{
+	int64_t ms = t->hive->config->tidy_interval_ms;
+
+	wait_for(t, ms < BUSY_MS ? ms : BUSY_MS, fn);
 }
 
 static bool is_idle(const struct hive *hive)
@@ -185,7 +193,7 @@ static void on_repository(void *data)
 	if (hive->stopping)
 		return;
 	if (!is_idle(hive)) {
-		wait_for(t, BUSY_MS, on_repository);
+		wait_until_idle(t, on_repository);
 		return;
 	}
 	if (t->next > hive->n_agents) {
@@ -214,7 +222,7 @@ static void on_round(void *data)
 	if (t->hive->stopping)
 		return;
 	if (!is_idle(t->hive)) {
-		wait_for(t, BUSY_MS, on_round);
+		wait_until_idle(t, on_round);
 		return;
 	}
 	t->next = 0;
