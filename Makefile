@@ -317,7 +317,7 @@ fmt: ## make every C file look as .clang-format says
 	$(Q)$(CLANG_FORMAT) -i $(C_FILES)
 
 sanitize: ## unit tests under the address and undefined behaviour sanitizers
-	$(Q)$(MAKE) BUILD=$(BUILD)/sanitize CC='$(SANITIZE_CC)' SANITIZE=address,undefined check-unit
+	$(Q)UNIT_SECONDS=1200 $(MAKE) BUILD=$(BUILD)/sanitize CC='$(SANITIZE_CC)' SANITIZE=address,undefined check-unit
 
 sanitize-host: ## host tests of programs under those sanitizers, as root
 	$(Q)$(MAKE) BUILD=$(BUILD)/sanitize CC='$(SANITIZE_CC)' SANITIZE=address,undefined check-host

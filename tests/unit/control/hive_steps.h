@@ -21,6 +21,21 @@ static inline void sh(const struct hive_unit *u, const char *script, char out[25
 	assert_int_equal(pclose(f), 0);
 }
 
+/* Whether a script that shares no code with the controller finds the record whole, with git
+ * alone. What is built may be some directories below the checkout. */
+static inline bool is_record_whole(const struct hive_unit *u)
+{
+	_cleanup_free_ char *here = file_program_dir();
+	_cleanup_free_ char *script = str_format(
+		"d=%s; until test -e $d/tests/crash/oracle || test $d = /; do d=$(dirname $d); "
+		"done; python3 $d/tests/crash/oracle . >&2 && echo good",
+		here);
+	char out[256];
+
+	sh(u, script, out);
+	return strcmp(out, "good") == 0;
+}
+
 /* A commit in proposed/<agent> that adds a line to a file; its id in out. */
 static inline void change(const struct hive_unit *u, const char *agent, const char *text,
 			  char out[256])

@@ -120,14 +120,16 @@ static void test_since(void **state)
 {
 	struct hive_unit *u = *state;
 	char first[256], now[256];
+	json_t *before;
 
 	spawn(u, "alice");
 	set(u, "reconcile", "report");
 	found(u, "entry-alice", "{'spec':{'label':'bob'}}");
 	await_row(u, "alice", "label", "label|alice|bob");
 	sh(u, "echo 3600 > clock; echo x", now);
-	hive_text(first, hive_must(hive_ask(u, "{'cmd':'agent','name':'alice'}")), "agent",
-		  "drift");
+	before = hive_must(hive_ask(u, "{'cmd':'agent','name':'alice'}"));
+	hive_text(first, before, "agent", "drift");
+	json_decref(before);
 	assert_string_equal(first, "label");
 	found(u, "entry-alice", "{'spec':{'label':'carol'}}");
 	await_row(u, "alice", "label", "label|alice|carol");
