@@ -133,12 +133,14 @@ static json_t *all_flags(struct repo *repo, const struct proposal *p)
 {
 	_cleanup_(proposal_freep) struct proposal *whole = proposal_new(p->id, p->agent);
 	char ref[64], oid[OID_HEX_SIZE];
+	struct trailers trailers;
 	struct tag tag;
 
 	snprintf(ref, sizeof(ref), "refs/tags/proposal/%" PRId64, p->id);
 	if (refs_read(repo, ref, oid, NULL) < 0 || tag_read(repo, oid, &tag, NULL) < 0)
 		return view_flags(&p->flags);
-	ledger_read(whole, PROPOSAL_REVIEW, buf_str(&tag.message), tag.wall_s);
+	trailers_read(&trailers, buf_str(&tag.message));
+	ledger_read(whole, PROPOSAL_REVIEW, &trailers, tag.wall_s);
 	tag_release(&tag);
 	return view_flags(&whole->flags);
 }

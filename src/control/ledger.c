@@ -161,6 +161,7 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 	_cleanup_(entry_release) struct entry entry = {};
 	_cleanup_free_ char *subject = NULL;
 	enum proposal_state from = p->state;
+	struct trailers trailers;
 	int r;
 
 	subject = make_subject(proposal_tag_family(state), p->id, p);
@@ -183,7 +184,8 @@ int ledger_decide(struct hive *hive, struct proposal *p, enum proposal_state sta
 			 &entry, err);
 	if (r < 0)
 		return r;
-	ledger_read(p, state, entry_text(&entry), hive->wall_s());
+	trailers_read(&trailers, entry_text(&entry));
+	ledger_read(p, state, &trailers, hive->wall_s());
 	p->state = state;
 	p->deploying = false;
 	metrics_decided(hive, p, from, v);
@@ -224,7 +226,7 @@ int ledger_mark_building(struct hive *hive, struct proposal *p, struct error *er
 	return 0;
 }
 
-static void read_flags(struct proposal *p, const char *trailers)
+static void read_flags(struct proposal *p, const struct trailers *trailers)
 {
 	char *line;
 
@@ -240,7 +242,7 @@ static void read_flags(struct proposal *p, const char *trailers)
 	}
 }
 
-static void read_oid(const char *trailers, const char *key, char ret[OID_HEX_SIZE])
+static void read_oid(const struct trailers *trailers, const char *key, char ret[OID_HEX_SIZE])
 {
 	_cleanup_free_ char *value = trailer_get(trailers, key, 0);
 
@@ -248,7 +250,7 @@ static void read_oid(const char *trailers, const char *key, char ret[OID_HEX_SIZ
 		memcpy(ret, value, OID_HEX_SIZE);
 }
 
-static void read_kind(struct proposal *p, const char *trailers)
+static void read_kind(struct proposal *p, const struct trailers *trailers)
 {
 	_cleanup_free_ char *kind = trailer_get(trailers, "Skep-Kind", 0);
 	_cleanup_free_ char *payload = trailer_get(trailers, "Skep-Payload", 0);
@@ -262,10 +264,9 @@ static void read_kind(struct proposal *p, const char *trailers)
 	}
 }
 
-static void read_proposal(struct proposal *p, const char *message, int64_t wall_s)
+static void read_proposal(struct proposal *p, const struct trailers *trailers, int64_t wall_s)
 {
-	const char *trailers = entry_trailers(message);
-	_cleanup_free_ char *body = entry_body(message);
+	_cleanup_free_ char *body = trailers_body(trailers);
 
 	read_kind(p, trailers);
 	read_oid(trailers, "Skep-Commit", p->commit);
@@ -283,14 +284,13 @@ static void read_proposal(struct proposal *p, const char *message, int64_t wall_
 	read_flags(p, trailers);
 }
 
-void ledger_read(struct proposal *p, enum proposal_state state, const char *message,
+void ledger_read(struct proposal *p, enum proposal_state state, const struct trailers *trailers,
 		 int64_t wall_s)
 {
-	const char *trailers = entry_trailers(message);
 	char *value;
 
 	if (state == PROPOSAL_REVIEW) {
-		read_proposal(p, message, wall_s);
+		read_proposal(p, trailers, wall_s);
 		return;
 	}
 	value = trailer_get(trailers, "Skep-Idem-Key", 0);
@@ -304,7 +304,7 @@ void ledger_read(struct proposal *p, enum proposal_state state, const char *mess
 		return;
 	}
 	p->resolved_at = wall_s;
-	value = entry_body(message);
+	value = trailers_body(trailers);
 	if (value[0]) {
 		size_t size = strlen(value);
 

@@ -51,8 +51,8 @@ int ledger_decide(struct hive *hive, struct proposal *proposal, enum proposal_st
 int ledger_mark_building(struct hive *hive, struct proposal *proposal, struct error *err);
 
 /* Fills in a proposal from one of its tags' messages. */
-void ledger_read(struct proposal *proposal, enum proposal_state state, const char *message,
-		 int64_t wall_s);
+void ledger_read(struct proposal *proposal, enum proposal_state state,
+		 const struct trailers *trailers, int64_t wall_s);
 
 /*
  * Marks every proposal for the agent's repository without an outcome stale whose base is not

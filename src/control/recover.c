@@ -46,11 +46,11 @@ static void scan_release(struct scan *scan)
 }
 
 /* The newest record tag of all is where the chain goes on. */
-static void take_chain(struct hive *hive, const char *message, const char *oid)
+static void take_chain(struct hive *hive, const struct trailers *trailers, const char *oid)
 {
 	int64_t seq;
 
-	if (entry_get_int(message, "Skep-Seq", &seq) < 0 || seq <= hive->chain_seq)
+	if (trailer_get_int(trailers, "Skep-Seq", &seq) < 0 || seq <= hive->chain_seq)
 		return;
 	hive->chain_seq = seq;
 	memcpy(hive->chain_head, oid, OID_HEX_SIZE);
@@ -67,9 +67,9 @@ static struct proposal *find_or_add(struct hive *hive, const char *agent, int64_
 	return p;
 }
 
-static void take_agent(struct proposal *p, const char *message)
+static void take_agent(struct proposal *p, const struct trailers *trailers)
 {
-	_cleanup_free_ char *agent = entry_get(message, "Skep-Agent", 0);
+	_cleanup_free_ char *agent = trailer_get(trailers, "Skep-Agent", 0);
 
 	if (agent && name_check(agent, NULL) == 0)
 		snprintf(p->agent, sizeof(p->agent), "%s", agent);
@@ -95,13 +95,15 @@ static int read_tag(struct scan *s, const char *oid, struct tag *ret)
 
 static int take_tag(struct scan *s, enum proposal_state state, int64_t id, const char *oid)
 {
+	struct trailers trailers;
 	struct proposal *p;
 	struct tag tag;
 	int r = read_tag(s, oid, &tag);
 
 	if (r < 0)
 		return r;
-	take_chain(s->hive, buf_str(&tag.message), oid);
+	trailers_read(&trailers, buf_str(&tag.message));
+	take_chain(s->hive, &trailers, oid);
 	if (state == PROPOSAL_DEPLOYED && id > s->deployed) {
 		s->deployed = id;
 		memcpy(s->deployed_commit, tag.target, OID_HEX_SIZE);
@@ -109,8 +111,8 @@ static int take_tag(struct scan *s, enum proposal_state state, int64_t id, const
 	if (id > 0) {
 		p = find_or_add(s->hive, s->agent, id);
 		if (!s->agent[0])
-			take_agent(p, buf_str(&tag.message));
-		ledger_read(p, state, buf_str(&tag.message), tag.wall_s);
+			take_agent(p, &trailers);
+		ledger_read(p, state, &trailers, tag.wall_s);
 		if (state > p->state)
 			p->state = state;
 	}
@@ -222,9 +224,11 @@ static int on_purged_tag(const char *name, const char *oid, const struct tag *ta
 {
 	struct scan *s = data;
 	enum proposal_state state;
+	struct trailers trailers;
 	int64_t id;
 
-	take_chain(s->hive, buf_str(&tag->message), oid);
+	trailers_read(&trailers, buf_str(&tag->message));
+	take_chain(s->hive, &trailers, oid);
 	if (proposal_parse_ref(name, &state, &id) == 0 && id > s->hive->last_id)
 		s->hive->last_id = id;
 	return 0;

@@ -1,6 +1,7 @@
 #include "model/entry.h"
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -61,41 +62,70 @@ void entry_release(struct entry *r)
 	buf_release(&r->text);
 }
 
-const char *entry_trailers(const char *message)
+/* From the end: free text can be long, trailers are a few lines. */
+static const char *last_paragraph(const char *message)
 {
-	size_t size = strlen(message);
+	size_t size = strlen(message), all = size;
 	const char *newline;
 
 	while (size > 0 && message[size - 1] == '\n')
 		size--;
-	/* from the end: free text can be long, trailers are a few lines */
 	while ((newline = memrchr(message, '\n', size)) && newline > message) {
 		if (newline[-1] == '\n')
 			return newline + 1;
 		size = (size_t)(newline - message);
 	}
-	return message + strlen(message);
+	return message + all;
+}
+
+/* Takes one line; at moves to the next. A line without ": " has no key. */
+static struct trailer take_line(const char **at)
+{
+	const char *end = strchrnul(*at, '\n'), *colon = memchr(*at, ':', (size_t)(end - *at));
+	struct trailer line = {.line = *at};
+
+	if (colon && colon[1] == ' ') {
+		line.key_size = (size_t)(colon - *at);
+		line.size = (size_t)(end - colon) - 2;
+	}
+	*at = *end ? end + 1 : end;
+	return line;
+}
+
+void trailers_read(struct trailers *ret, const char *message)
+{
+	ret->count = 0;
+	ret->message = message;
+	ret->start = ret->rest = last_paragraph(message);
+	while (*ret->rest && ret->count < ARRAY_SIZE(ret->lines))
+		ret->lines[ret->count++] = take_line(&ret->rest);
+}
+
+static bool is_called(const struct trailer *line, const char *key, size_t size)
+{
+	return line->key_size == size && memcmp(line->line, key, size) == 0;
 }
 
 /* The nth value and its size; NULL when there is none. */
-static const char *find(const char *trailers, const char *key, unsigned nth, size_t *ret_size)
+static const char *find(const struct trailers *trailers, const char *key, unsigned nth,
+			size_t *ret_size)
 {
-	size_t n = strlen(key);
+	size_t size = strlen(key);
+	const char *rest = trailers->rest;
 
-	for (const char *line = trailers; *line;) {
-		const char *end = strchrnul(line, '\n');
+	for (size_t i = 0; i < trailers->count || *rest; i++) {
+		struct trailer line =
+			i < trailers->count ? trailers->lines[i] : take_line(&rest);
 
-		if ((size_t)(end - line) >= n + 2 && memcmp(line, key, n) == 0 &&
-		    line[n] == ':' && line[n + 1] == ' ' && nth-- == 0) {
-			*ret_size = (size_t)(end - line) - n - 2;
-			return line + n + 2;
-		}
-		line = *end ? end + 1 : end;
+		if (!is_called(&line, key, size) || nth-- > 0)
+			continue;
+		*ret_size = line.size;
+		return line.line + size + 2;
 	}
 	return NULL;
 }
 
-char *trailer_get(const char *trailers, const char *key, unsigned nth)
+char *trailer_get(const struct trailers *trailers, const char *key, unsigned nth)
 {
 	size_t size;
 	const char *value = find(trailers, key, nth, &size);
@@ -103,7 +133,7 @@ char *trailer_get(const char *trailers, const char *key, unsigned nth)
 	return value ? str_dup_n(value, size) : NULL;
 }
 
-int trailer_get_int(const char *trailers, const char *key, int64_t *ret)
+int trailer_get_int(const struct trailers *trailers, const char *key, int64_t *ret)
 {
 	size_t size;
 	const char *value = find(trailers, key, 0, &size);
@@ -122,17 +152,23 @@ int trailer_get_int(const char *trailers, const char *key, int64_t *ret)
 
 char *entry_get(const char *message, const char *key, unsigned nth)
 {
-	return trailer_get(entry_trailers(message), key, nth);
+	struct trailers trailers;
+
+	trailers_read(&trailers, message);
+	return trailer_get(&trailers, key, nth);
 }
 
 int entry_get_int(const char *message, const char *key, int64_t *ret)
 {
-	return trailer_get_int(entry_trailers(message), key, ret);
+	struct trailers trailers;
+
+	trailers_read(&trailers, message);
+	return trailer_get_int(&trailers, key, ret);
 }
 
-char *entry_body(const char *message)
+char *trailers_body(const struct trailers *trailers)
 {
-	const char *start = strstr(message, "\n\n"), *end = entry_trailers(message);
+	const char *start = strstr(trailers->message, "\n\n"), *end = trailers->start;
 	struct buf body = {};
 
 	if (!start)
@@ -142,4 +178,12 @@ char *entry_body(const char *message)
 		end--;
 	buf_add(&body, start, (size_t)(end - start));
 	return buf_take(&body);
+}
+
+char *entry_body(const char *message)
+{
+	struct trailers trailers;
+
+	trailers_read(&trailers, message);
+	return trailers_body(&trailers);
 }

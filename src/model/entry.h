@@ -30,12 +30,25 @@ void entry_put_int(struct entry *entry, const char *key, int64_t value);
 const char *entry_text(const struct entry *entry);
 void entry_release(struct entry *entry);
 
-/* The last paragraph of a message, a part of it; "" when there is only one. */
-const char *entry_trailers(const char *message);
+struct trailer {
+	const char *line; /* "Skep-Seq: 12" */
+	size_t key_size, size;
+};
 
-/* As entry_get() and entry_get_int(), for who asks for several. */
-char *trailer_get(const char *trailers, const char *key, unsigned nth);
-int trailer_get_int(const char *trailers, const char *key, int64_t *ret);
+/* The last paragraph of a message, read once for who asks for several: the first lines of it,
+ * and what follows these. */
+struct trailers {
+	struct trailer lines[16];
+	size_t count;
+	const char *message, *start, *rest; /* borrowed */
+};
+
+void trailers_read(struct trailers *ret, const char *message);
+
+/* As entry_get(), entry_get_int() and entry_body(). */
+char *trailer_get(const struct trailers *trailers, const char *key, unsigned nth);
+int trailer_get_int(const struct trailers *trailers, const char *key, int64_t *ret);
+char *trailers_body(const struct trailers *trailers);
 
 /* The nth (from 0) value of a trailer in the last paragraph, a new string; NULL when there is
  * none. */

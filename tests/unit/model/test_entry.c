@@ -65,6 +65,34 @@ static void test_hostile_values(void **state)
 	assert_int_equal(entry_get_int("s\n\nSkep-Seq: 12x\n", "Skep-Seq", &seq), -EINVAL);
 }
 
+/* More lines than are remembered, and lines that are none. */
+static void test_many(void **state)
+{
+	_cleanup_buf_ struct buf text = {};
+	struct trailers trailers;
+	int64_t n = -1;
+
+	(void)state;
+	buf_add_str(&text, "s\n\nno trailer here\nA:1\nA 2: 3\n: 4\n");
+	for (int i = 0; i < 40; i++)
+		buf_addf(&text, "Flag: %d\n", i);
+	buf_add_str(&text, "A: 41\n");
+	trailers_read(&trailers, buf_str(&text));
+	assert_int_equal(trailer_get_int(&trailers, "A", &n), 0);
+	assert_int_equal(n, 41);
+	assert_int_equal(trailer_get_int(&trailers, "Flag", &n), 0);
+	assert_int_equal(n, 0);
+	for (unsigned i = 0; i < 40; i++) {
+		_cleanup_free_ char *value = trailer_get(&trailers, "Flag", i);
+
+		assert_non_null(value);
+		assert_int_equal(atoi(value), i);
+	}
+	assert_null(trailer_get(&trailers, "Flag", 40));
+	assert_null(trailer_get(&trailers, "Fla", 0));
+	assert_null(trailer_get(&trailers, "no trailer here", 0));
+}
+
 static void test_long_body(void **state)
 {
 	_cleanup_(entry_release) struct entry r = {};
@@ -85,6 +113,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_hostile_values),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_long_body),
 	};
 
