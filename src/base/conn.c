@@ -41,13 +41,6 @@ struct conn {
 	size_t queued;
 	struct timer *line_timer, *idle_timer, *later;
 	bool held, resting, flushing, closing, in_dispatch, in_send;
-	unsigned watched; /* WATCH_…, as the loop was told last */
-};
-
-enum {
-	WATCH_READ = 1,
-	WATCH_WRITE = 2,
-	WATCH_HANGUP = 4,
 };
 
 static size_t dispatch(struct conn *c);
@@ -99,21 +92,15 @@ static bool is_deaf(const struct conn *c)
 static void update_watch(struct conn *c)
 {
 	bool read = !is_deaf(c) && !c->flushing;
-	unsigned wanted = (read ? WATCH_READ : 0) | (c->head ? WATCH_WRITE : 0);
 
 	if (c->in_dispatch)
 		return;
 	if (c->closing)
-		wanted = 0;
-	else if (!wanted)
-		wanted = WATCH_HANGUP;
-	if (wanted == c->watched)
-		return;
-	c->watched = wanted;
-	if (wanted & WATCH_HANGUP)
-		watch_hangup(c->watch);
+		watch_set(c->watch, false, false);
+	else if (read || c->head)
+		watch_set(c->watch, read, c->head != NULL);
 	else
-		watch_set(c->watch, wanted & WATCH_READ, wanted & WATCH_WRITE);
+		watch_hangup(c->watch);
 }
 
 static void on_idle(void *data)
@@ -413,7 +400,6 @@ struct conn *conn_new(struct loop *loop, int fd, const struct conn_limits *limit
 	c->data = data;
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	c->watch = loop_watch(loop, fd, true, false, on_event, c);
-	c->watched = WATCH_READ;
 	arm_idle(c, limits->idle_ms);
 	return c;
 }

@@ -31,7 +31,7 @@ struct watch {
 	struct loop *loop;
 	struct event *event;
 	int fd;
-	bool hangup; /* that alone is watched for */
+	short events; /* EV_… */
 	watch_fn fn;
 	void *data;
 };
@@ -96,7 +96,7 @@ static void on_fd(evutil_socket_t fd, short what, void *data)
 {
 	struct watch *w = data;
 
-	if (!w->hangup)
+	if (!(w->events & EV_CLOSED))
 		w->fn(fd, what & EV_READ, what & EV_WRITE, w->data);
 	else if (what & EV_CLOSED || is_broken(fd))
 		w->fn(fd, false, false, w->data);
@@ -105,6 +105,18 @@ static void on_fd(evutil_socket_t fd, short what, void *data)
 static short interest(bool read, bool write)
 {
 	return (short)((read ? EV_READ : 0) | (write ? EV_WRITE : 0) | EV_PERSIST);
+}
+
+/* To say the same again costs nothing: callers ask for what they want, not for a change. */
+static void change(struct watch *w, short events)
+{
+	if (w->events == events)
+		return;
+	event_del(w->event);
+	w->events = events;
+	event_assign(w->event, w->loop->base, w->fd, events, on_fd, w);
+	if (events != EV_PERSIST)
+		event_add(w->event, NULL);
 }
 
 struct watch *loop_watch(struct loop *loop, int fd, bool read, bool write, watch_fn fn,
@@ -116,33 +128,25 @@ struct watch *loop_watch(struct loop *loop, int fd, bool read, bool write, watch
 	w->fd = fd;
 	w->fn = fn;
 	w->data = data;
-	w->event = event_new(loop->base, fd, interest(read, write), on_fd, w);
+	w->events = EV_PERSIST;
+	w->event = event_new(loop->base, fd, EV_PERSIST, on_fd, w);
 	if (!w->event)
 		abort();
-	if (read || write)
-		event_add(w->event, NULL);
+	change(w, interest(read, write));
 	return w;
 }
 
 void watch_set(struct watch *w, bool read, bool write)
 {
-	event_del(w->event);
-	w->hangup = false;
-	event_assign(w->event, w->loop->base, w->fd, interest(read, write), on_fd, w);
-	if (read || write)
-		event_add(w->event, NULL);
+	change(w, interest(read, write));
 }
 
 void watch_hangup(struct watch *w)
 {
-	event_del(w->event);
-	w->hangup = true;
 	/* By edge: a peer that only stopped sending stays in that state. One that went without
 	 * reading what it was sent is an error to epoll, which libevent tells to readers and
 	 * writers alone. */
-	event_assign(w->event, w->loop->base, w->fd, EV_CLOSED | EV_WRITE | EV_ET | EV_PERSIST,
-		     on_fd, w);
-	event_add(w->event, NULL);
+	change(w, EV_CLOSED | EV_WRITE | EV_ET | EV_PERSIST);
 }
 
 void watch_free(struct watch *w)
