@@ -77,18 +77,31 @@ static int refuse(const struct walk *w, const struct want *want, int errnum, con
 	return error_set(err, errnum, "%s %s", buf_str(&what), why);
 }
 
+/* What has more of something than it may. */
+static int refuse_more(const struct walk *w, const struct want *want, const char *why,
+		       unsigned long long limit, const char *unit, struct error *err)
+{
+	_cleanup_free_ char *text = str_format("%s: %llu %s are all it may", why, limit, unit);
+
+	return refuse(w, want, E2BIG, text, err);
+}
+
 static int check_limits(const struct walk *w, const struct want *want, struct error *err)
 {
 	const struct import_limits *limits = w->job->limits;
 
 	if (want->depth > limits->max_tree_depth)
-		return refuse(w, want, E2BIG, "lies too deep", err);
+		return refuse_more(w, want, "lies too deep", limits->max_tree_depth,
+				   "directories", err);
 	if (want->path_bytes > limits->max_path_bytes)
-		return refuse(w, want, E2BIG, "has too long a path", err);
+		return refuse_more(w, want, "has too long a path", limits->max_path_bytes,
+				   "bytes", err);
 	if (want->type == GIT_OBJECT_COMMIT && w->commits >= limits->max_new_commits)
-		return refuse(w, want, E2BIG, "is one new commit too many", err);
+		return refuse_more(w, want, "is one too many", limits->max_new_commits,
+				   "new commits", err);
 	if (w->count >= limits->max_new_objects)
-		return refuse(w, want, E2BIG, "is one new object too many", err);
+		return refuse_more(w, want, "is one too many", limits->max_new_objects,
+				   "new objects", err);
 	return 0;
 }
 
@@ -197,7 +210,8 @@ static int refuse_status(const struct walk *w, const struct want *want,
 			   "it may have been amended or collected meanwhile: submit again");
 		return r;
 	case READER_TOO_LARGE:
-		return refuse(w, want, E2BIG, "is too large", err);
+		return refuse_more(w, want, "is too large", IMPORT_MAX_BLOB_BYTES, "bytes",
+				   err);
 	case READER_CORRUPT:
 		return refuse(w, want, EINVAL, "cannot be read: it is damaged", err);
 	}
@@ -216,9 +230,10 @@ static int check_answer(const struct walk *w, const struct want *want,
 	if (answer->type != want->type)
 		return refuse(w, want, EINVAL, "is an object of another type", err);
 	if (answer->size > max)
-		return refuse(w, want, E2BIG, "is too large", err);
+		return refuse_more(w, want, "is too large", max, "bytes", err);
 	if (answer->size > limits->max_new_bytes - w->job->new_bytes)
-		return refuse(w, want, E2BIG, "exceeds what one proposal may add", err);
+		return refuse_more(w, want, "is more than one proposal may add",
+				   limits->max_new_bytes, "bytes", err);
 	return 0;
 }
 

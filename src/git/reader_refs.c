@@ -47,7 +47,8 @@ int reader_refs(size_t max, struct buf *ret, struct error *err)
 	add_head(ret);
 	r = refs_scan(".", "refs/", on_ref, &listing, &why);
 	if (r == -E2BIG)
-		return error_set(err, E2BIG, "there are too many references");
+		return error_set(err, E2BIG, "there are more references than %zu bytes hold",
+				 listing.max);
 	if (r < 0) {
 		_cleanup_free_ char *shown = text_clean_dup(error_text(&why), 300, false);
 

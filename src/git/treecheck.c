@@ -252,6 +252,14 @@ static int check_place(const char *path, const struct tree_entry *items, size_t 
 	return 0;
 }
 
+static int refuse_entries(struct error *err, const char *path, size_t max)
+{
+	char rule[80];
+
+	snprintf(rule, sizeof(rule), "has too many entries: %zu are all it may", max);
+	return refuse(err, E2BIG, path, NULL, rule);
+}
+
 int treecheck_tree(const char *path, const void *data, size_t size, size_t max_entries,
 		   struct tree_entries *ret, struct error *err)
 {
@@ -263,7 +271,7 @@ int treecheck_tree(const char *path, const void *data, size_t size, size_t max_e
 		int r;
 
 		if (entries.count == max_entries)
-			return refuse(err, E2BIG, path, NULL, "has too many entries");
+			return refuse_entries(err, path, max_entries);
 		if (entries.count == room) {
 			room = room ? room * 2 : 32;
 			entries.items = mem_grow(entries.items, room, sizeof(*entries.items));

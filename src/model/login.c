@@ -72,8 +72,10 @@ static bool is_locked(const struct logins *l, const struct login_now *now)
 
 static int refuse_locked(const struct logins *l, const struct login_now *now, struct error *err)
 {
-	error_set_code(err, EAGAIN, "rate_limited",
-		       "too many wrong codes; those made before are not taken any more");
+	error_set_code(
+		err, EAGAIN, "rate_limited",
+		"%d wrong codes within a minute; those made before are not taken any more",
+		LOGIN_BAD_CODES);
 	error_hint(err, "skep dashboard");
 	error_retry(err, (int)((l->lock_end_ms - now->boot_ms + 999) / 1000));
 	return -EAGAIN;

@@ -69,7 +69,8 @@ static int read_request(json_t **ret, struct error *err)
 		if (n == 0)
 			return json_parse(buf_str(&text), text.size, ret, err);
 		if (text.size + (size_t)n > REQUEST_MAX_BYTES)
-			return error_set(err, E2BIG, "the request is too large");
+			return error_set(err, E2BIG, "the request has more than %u bytes",
+					 REQUEST_MAX_BYTES);
 		buf_add(&text, piece, (size_t)n);
 	}
 }

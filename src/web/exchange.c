@@ -97,7 +97,8 @@ void exchange_ask(struct exchange *x, json_t *request, exchange_line_fn fn)
 	if (x->web->n_calls >= CALLS_MAX ||
 	    (stranger && x->web->n_strangers >= STRANGERS_MAX)) {
 		json_decref(request);
-		error_set_code(&err, EBUSY, "busy", "too many requests at once; try again");
+		error_set_code(&err, EBUSY, "busy", "more than %d requests at once; try again",
+			       x->web->n_calls >= CALLS_MAX ? CALLS_MAX : STRANGERS_MAX);
 		reply_error(x, &err);
 		return;
 	}

@@ -40,7 +40,8 @@ static void on_overlong(struct conn *conn, void *data)
 	struct link *link = data;
 
 	(void)conn;
-	error_set(&link->err, E2BIG, "the answer is larger than this server passes on");
+	error_set(&link->err, E2BIG,
+		  "the answer has more than the %zu bytes that are passed on", LINE_MAX_BYTES);
 }
 
 static void on_close(struct conn *conn, void *data)

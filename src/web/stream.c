@@ -101,9 +101,15 @@ bool stream_has_room(struct exchange *x)
 	own += strcmp(s->session, x->guarded.session) == 0;
 	if (own < STREAMS_PER_SESSION && x->web->n_streams < STREAMS_MAX)
 		return true;
-	error_set_code(&err, EAGAIN, "rate_limited", "too many streams are open: %s",
-		       own < STREAMS_PER_SESSION ? "close some pages of the dashboard"
-						 : "this login has its share");
+	if (own < STREAMS_PER_SESSION)
+		error_set_code(&err, EAGAIN, "rate_limited",
+			       "%d streams are open, and no more may: close some pages of the "
+			       "dashboard",
+			       STREAMS_MAX);
+	else
+		error_set_code(&err, EAGAIN, "rate_limited",
+			       "this login has %d streams open, and no more may",
+			       STREAMS_PER_SESSION);
 	reply_error(x, &err);
 	return false;
 }

@@ -214,7 +214,7 @@ static const struct corpus_case cases[] = {
 	       WRONG(.type = 7, .base = ID_B, BYTES("\7\2\2xy"))),
 	REFUSE("entry of type 0", ANY_ERROR, "", WRONG(.type = 0, BYTES(CONTENT))),
 	REFUSE("entry of type 5", ANY_ERROR, "", WRONG(.type = 5, BYTES(CONTENT))),
-	REFUSE("entry claims 8 GiB", E2BIG, "is too large",
+	REFUSE("entry claims 8 GiB", E2BIG, "is too large: 16777216 bytes",
 	       WRONG(.type = 3, .size = 8ull << 30, BYTES(CONTENT))),
 	REFUSE("entry claims more than it has", ANY_ERROR, "",
 	       WRONG(.type = 3, .size = 5000, BYTES(CONTENT)), .deadline_ms = 500),

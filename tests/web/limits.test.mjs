@@ -171,7 +171,9 @@ describe('slow, stuck and hostile clients', {concurrency: true}, () => {
 		const streams = [];
 		for (let i = 0; i < 16; i++)
 			streams.push(await stream(web, i % 2 ? '/events' : '/api/v1/proposals/7/log?follow=1'));
-		assert.equal((await inside(web, '/events')).status, 429);
+		const refused = await inside(web, '/events');
+		assert.equal(refused.status, 429);
+		assert.match(refused.text, /this login has 16 streams open, and no more may/);
 		assert.equal((await inside(web, '/api/v1/proposals/7/log')).status, 429);
 		const another = await stream(web, '/events', cookie(other(1)));
 		assert.equal(another.status, 200);
@@ -203,7 +205,9 @@ describe('slow, stuck and hostile clients', {concurrency: true}, () => {
 		await until('they ask', () => web.hive.asked.length >= 9);
 		await sleep(300);
 		assert.ok(web.hive.asked.length <= 9, `${web.hive.asked.length} asked`);
-		assert.equal((await get(web, '/api/v1/status', cookie('9'.repeat(64)))).status, 503);
+		const refused = await get(web, '/api/v1/status', cookie('9'.repeat(64)));
+		assert.equal(refused.status, 503);
+		assert.match(refused.text, /more than 8 requests at once/);
 		assert.equal((await inside(web, '/api/v1/status')).status, 200);
 		(await Promise.all(strangers)).forEach((s) => s.destroy());
 	});
@@ -217,7 +221,9 @@ describe('slow, stuck and hostile clients', {concurrency: true}, () => {
 		await until('they ask', () => web.hive.asked.filter((r) => r.cmd === 'status').length >= 48);
 		await sleep(200);
 		assert.equal(web.hive.asked.filter((r) => r.cmd === 'status').length, 48);
-		assert.equal((await inside(web, '/api/v1/agents')).json().code, 'busy');
+		const refused = (await inside(web, '/api/v1/agents')).json();
+		assert.equal(refused.code, 'busy');
+		assert.match(refused.error, /more than 48 requests at once/);
 		assert.equal((await get(web, '/')).status, 200);
 		// those who go away while they wait cost nothing afterwards
 		waiting.forEach((s) => s.destroy());
