@@ -1,6 +1,7 @@
 /* Commits made in-process without a work tree, and single files read from a tree. */
 #include "git/commit.h"
 
+#include "git/blob.h"
 #include "git/internal.h"
 #include "git/tag.h"
 
@@ -53,13 +54,11 @@ static git_filemode_t mode_of(const struct commit_file *file)
 }
 
 /* Whether a file is there already; by its id, so that what is there need not be read. */
-static bool is_same(const git_tree_entry *entry, const struct commit_file *file)
+static bool is_same(const git_tree_entry *entry, const struct commit_file *file,
+		    const git_oid *id)
 {
-	git_oid id;
-
 	return entry && git_tree_entry_filemode(entry) == mode_of(file) &&
-	       git_odb_hash(&id, file->data, file->size, GIT_OBJECT_BLOB) == 0 &&
-	       git_oid_equal(&id, git_tree_entry_id(entry));
+	       git_oid_equal(id, git_tree_entry_id(entry));
 }
 
 /* Adds what one file changes to the list: nothing when it is there already, or is to be removed
@@ -73,16 +72,17 @@ static int add_update(struct repo *repo, git_tree *base, const struct commit_fil
 
 	if (r < 0 && r != GIT_ENOTFOUND)
 		return git_fail(r, err, "cannot look for '%s'", file->path);
-	if (file->data ? is_same(entry, file) : !entry)
+	if (file->data)
+		blob_name(file->data, file->size, &update->id);
+	if (file->data ? is_same(entry, file, &update->id) : !entry)
 		return 0;
 	update->path = file->path;
 	if (file->data) {
 		update->action = GIT_TREE_UPDATE_UPSERT;
 		update->filemode = mode_of(file);
-		r = git_blob_create_from_buffer(&update->id, repo->git, file->data, file->size);
+		r = blob_write(repo, &update->id, file->data, file->size, err);
 		if (r < 0)
-			return git_fail(r, err, "cannot write '%s' into '%s'", file->path,
-					repo->dir);
+			return error_prefix(err, "'%s'", file->path);
 	} else {
 		update->action = GIT_TREE_UPDATE_REMOVE;
 		update->filemode = git_tree_entry_filemode(entry);

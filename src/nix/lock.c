@@ -17,6 +17,9 @@
 struct lock {
 	json_t *top;            /* the whole file */
 	json_t *nodes, *inputs; /* borrowed: all nodes, and the root's inputs */
+	/* the lines of nodes that were written before. One that is there is replaced, never
+	 * changed, but for the root. */
+	json_t *lines;
 };
 
 /* ---- the bytes ---- */
@@ -32,6 +35,7 @@ static struct lock *take(json_t *top)
 	if (!json_object_get(root, "inputs"))
 		json_object_set_new(root, "inputs", json_object());
 	lock->inputs = json_object_get(root, "inputs");
+	lock->lines = json_object();
 	return lock;
 }
 
@@ -46,6 +50,7 @@ void lock_free(struct lock *lock)
 	if (!lock)
 		return;
 	json_decref(lock->top);
+	json_decref(lock->lines);
 	free(lock);
 }
 
@@ -133,18 +138,67 @@ int lock_parse(const char *data, size_t size, struct lock **ret, struct error *e
 	return 0;
 }
 
+/* "name": {…} as it stands below "nodes". */
+static json_t *render_node(const char *name, const json_t *node)
+{
+	json_t *key = json_string(name);
+	_cleanup_free_ char *quoted = json_dumps(key, JSON_ENCODE_ANY);
+	_cleanup_free_ char *text = json_dumps(node, JSON_INDENT(2) | JSON_SORT_KEYS);
+	_cleanup_buf_ struct buf out = {};
+
+	json_decref(key);
+	buf_addf(&out, "    %s: ", quoted);
+	/* a line ends in the structure alone: in a string it would be escaped */
+	for (const char *line = text, *end; *line; line = end) {
+		end = strchrnul(line, '\n');
+		end += *end != '\0';
+		buf_add(&out, line, (size_t)(end - line));
+		if (*end)
+			buf_add_str(&out, "    ");
+	}
+	return json_string(buf_str(&out));
+}
+
+static const json_t *lines_of(const struct lock *lock, const char *name, const json_t *node)
+{
+	json_t *lines = json_object_get(lock->lines, name);
+
+	if (!lines || strcmp(name, ROOT) == 0) {
+		lines = render_node(name, node);
+		json_object_set_new(lock->lines, name, lines);
+	}
+	return lines;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 char *lock_write(const struct lock *lock)
 {
-	size_t size;
-	char *text;
+	_cleanup_free_ const char **names =
+		mem_new(json_object_size(lock->nodes) + 1, sizeof(*names));
+	struct buf out = {};
+	const char *name;
+	json_t *node;
+	size_t n = 0;
 
 	if (json_object_size(lock->inputs) == 0)
 		return str_dup("");
-	text = json_dumps(lock->top, JSON_INDENT(2) | JSON_SORT_KEYS);
-	size = strlen(text);
-	text = mem_grow(text, size + 2, 1);
-	memcpy(text + size, "\n", 2);
-	return text;
+	json_object_foreach (lock->nodes, name, node)
+		names[n++] = name;
+	qsort(names, n, sizeof(*names), compare_names);
+	buf_add_str(&out, "{\n  \"nodes\": {\n");
+	for (size_t i = 0; i < n; i++) {
+		const json_t *lines =
+			lines_of(lock, names[i], json_object_get(lock->nodes, names[i]));
+
+		buf_add(&out, json_string_value(lines), json_string_length(lines));
+		buf_add_str(&out, i + 1 < n ? ",\n" : "\n");
+	}
+	buf_addf(&out, "  },\n  \"root\": \"" ROOT "\",\n  \"version\": %d\n}\n", VERSION);
+	return buf_take(&out);
 }
 
 /* ---- what is left when something goes ---- */
@@ -171,8 +225,10 @@ static void prune(struct lock *lock)
 
 	mark(lock, ROOT, seen);
 	json_object_foreach_safe (lock->nodes, next, name, node)
-		if (!json_object_get(seen, name))
+		if (!json_object_get(seen, name)) {
+			json_object_del(lock->lines, name);
 			json_object_del(lock->nodes, name);
+		}
 	json_decref(seen);
 }
 
@@ -223,6 +279,7 @@ int lock_put_agent(struct lock *lock, const char *applied_dir, const char *agent
 	if (!value)
 		return error_set(err, EINVAL, "'%s' cannot be locked", agent);
 	json_object_set_new(lock->nodes, node, value);
+	json_object_del(lock->lines, node);
 	json_object_set_new(lock->inputs, node, json_string(node));
 	return 0;
 }
@@ -337,6 +394,7 @@ int lock_replace_base(struct lock *lock, const struct lock *base, struct error *
 	}
 	if (r == 0) {
 		json_decref(lock->top);
+		json_decref(lock->lines);
 		*lock = *new;
 		free(new);
 		return 0;

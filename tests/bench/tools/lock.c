@@ -7,8 +7,8 @@
  *
  * Then lines on standard input: "bump", "add", "remove"; answers with the nanoseconds each
  * took. BASE-LOCK is a flake.lock that Nix made of the two inputs alone. The agents'
- * repositories have two commits on refs/heads/main and refs/heads/next, between which "bump"
- * goes back and forth.
+ * repositories have a commit on refs/heads/main and one on refs/heads/next; "bump" goes to a
+ * new one each time.
  */
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -123,19 +123,21 @@ static int change(struct hive *hive, const char *what, const struct two *newcome
 	return error_set(err, EINVAL, "there is no '%s'", what);
 }
 
-/* To the other one of the two commits. */
+/* To a commit that no lock has seen: what is written then is all new. */
 static int bump(struct hive *hive, struct agent *agent, struct error *err)
 {
+	_cleanup_free_ char *text = str_format("%" PRId64, ++agent->settings.deployed);
+	const struct commit_file note = {.path = "note", .data = text, .size = strlen(text)};
 	_cleanup_(repo_freep) struct repo *repo = NULL;
-	char ids[2][OID_HEX_SIZE];
+	char next[OID_HEX_SIZE];
 	int r = hive_open_applied(hive, agent->settings.name, &repo, err);
 
-	if (r < 0 || (r = refs_read(repo, "refs/heads/main", ids[0], err)) < 0 ||
-	    (r = refs_read(repo, "refs/heads/next", ids[1], err)) < 0)
-		return r;
-	memcpy(agent->settings.revision, ids[strcmp(agent->settings.revision, ids[0]) == 0],
-	       OID_HEX_SIZE);
-	return 0;
+	if (r == 0)
+		r = commit_files(repo, agent->settings.revision, &note, 1, "next\n",
+				 THEN + agent->settings.deployed, next, err);
+	if (r == 0)
+		memcpy(agent->settings.revision, next, OID_HEX_SIZE);
+	return r;
 }
 
 static int serve(struct hive *hive, const struct two *newcomer, struct error *err)
