@@ -83,8 +83,8 @@ class UnitHive(Hive):
         self.state = os.path.join(host.dir, host.name, 'disk/var/lib/skep')
         self.config = {'proposals_per_hour': 100000, **config}
 
-    def socket_path(self):
-        return f'/proc/{self.host.leader}/root/run/skep/operator.sock'
+    def socket_path(self, name='operator'):
+        return f'/proc/{self.host.leader}/root/run/skep/{name}.sock'
 
     def start(self):
         host = self.host
