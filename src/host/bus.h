@@ -20,6 +20,9 @@
 /* Connects to this machine's system bus. The caller owns *ret. Blocks. */
 int bus_open_host(sd_bus **ret, struct error *err);
 
+/* The same, but one connection for as long as the process lives; *ret is borrowed. */
+int bus_host(sd_bus **ret, struct error *err);
+
 /*
  * Connects to the system bus inside the container of that leader, as its root (man
  * sd_bus_set_address, x-machine-unix). Whatever answers there is as hostile as the container.

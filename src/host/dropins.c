@@ -72,7 +72,7 @@ int dropin_check(const char *root, const char *unit, const struct limits *limits
 }
 
 int dropin_write(const char *root, const char *unit, const struct limits *limits,
-		 bool *ret_changed, struct error *err)
+		 struct error *err)
 {
 	_cleanup_free_ char *dir = str_format("%s/%s.d", root, unit);
 	_cleanup_free_ char *path = str_format("%s/" FILE_NAME, dir);
@@ -81,18 +81,11 @@ int dropin_write(const char *root, const char *unit, const struct limits *limits
 
 	dropin_render(unit, limits, &wanted);
 	if (file_read(AT_FDCWD, path, FILE_MAX_BYTES, &present, NULL) == 0 &&
-	    !strcmp(buf_str(&present), buf_str(&wanted))) {
-		*ret_changed = false;
+	    !strcmp(buf_str(&present), buf_str(&wanted)))
 		return 0;
-	}
 	r = file_make_path(dir, 0755, err);
-	if (r < 0)
-		return r;
-	r = file_write_atomic(AT_FDCWD, path, wanted.data, wanted.size, 0644, err);
-	if (r < 0)
-		return r;
-	*ret_changed = true;
-	return 0;
+	return r < 0 ? r
+		     : file_write_atomic(AT_FDCWD, path, wanted.data, wanted.size, 0644, err);
 }
 
 static int remove_file(int root_fd, const char *dir, struct error *err)
@@ -107,23 +100,16 @@ static int remove_file(int root_fd, const char *dir, struct error *err)
 	return 0;
 }
 
-int dropin_remove(const char *root, const char *unit, bool *ret_changed, struct error *err)
+int dropin_remove(const char *root, const char *unit, struct error *err)
 {
 	_cleanup_free_ char *name = str_format("%s.d", unit);
 	_cleanup_close_ int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
-	int r;
 
-	*ret_changed = false;
-	if (fd < 0 && errno == ENOENT)
-		return 0;
 	if (fd < 0)
-		return error_set_errno(err, errno, "cannot open '%s'", root);
+		return errno == ENOENT ? 0
+				       : error_set_errno(err, errno, "cannot open '%s'", root);
 	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 		return 0;
-	r = is_foreign(unit) ? remove_file(fd, name, err) : file_remove_tree(fd, name, err);
-	if (r < 0)
-		return r;
-	*ret_changed = true;
-	return 0;
+	return is_foreign(unit) ? remove_file(fd, name, err) : file_remove_tree(fd, name, err);
 }

@@ -33,7 +33,7 @@ static const struct outside_verb verbs[] = {
 static int start_unit(const struct place *place, const char *verb, int socket_fd,
 		      struct error *err)
 {
-	_cleanup_bus_ sd_bus *bus = NULL;
+	sd_bus *bus = NULL;
 	_cleanup_free_ char *program = str_format("%s/skep-exec", place->program_dir);
 	_cleanup_free_ char *about = str_format("skep: %s", verb);
 	char unit[64], ids[IDS][16];
@@ -44,7 +44,7 @@ static int start_unit(const struct place *place, const char *verb, int socket_fd
 				    .description = about,
 				    .argv = argv,
 				    .stdio = stdio};
-	int r = bus_open_host(&bus, err);
+	int r = bus_host(&bus, err);
 
 	if (r < 0)
 		return r;

@@ -128,21 +128,33 @@ static void give_up(sd_bus *bus, const char *unit)
 	(void)unit_job(bus, "StopUnit", unit, clock_boot_ms() + KILL_WAIT_MS, result, NULL);
 }
 
+static bool is_limit(uint64_t have, int64_t want, uint64_t scale)
+{
+	return want == LIMIT_UNSET || have == (uint64_t)want * scale;
+}
+
+/* A unit that was not in use is read from its files when it is asked for, with what has just
+ * been written; one that failed or is about to start again is not. */
+static bool has_limits(const struct unit_state *unit, const struct limits *limits)
+{
+	return is_limit(unit->memory_max_bytes, limits->memory_max_bytes, 1) &&
+	       is_limit(unit->cpu_us, limits->cpu_quota_percent, 10000) &&
+	       is_limit(unit->tasks_max, limits->tasks_max, 1);
+}
+
 static int start(const struct place *place, const char *agent, const struct limits *limits,
 		 int64_t timeout_ms, struct container_state *ret, struct error *err)
 {
-	_cleanup_bus_ sd_bus *bus = NULL;
+	sd_bus *bus = NULL;
 	char unit[SYSTEMD_UNIT_NAME_SIZE], result[24];
 	struct unit_state state;
-	bool changed;
-	int r = dropin_write(DROPIN_ROOT, systemd_unit_name(unit, place, agent), limits,
-			     &changed, err);
+	int r = dropin_write(DROPIN_ROOT, systemd_unit_name(unit, place, agent), limits, err);
 
 	if (r >= 0)
-		r = bus_open_host(&bus, err);
+		r = bus_host(&bus, err);
 	if (r >= 0)
 		r = read_state(bus, unit, &state, err);
-	if (r >= 0 && (changed || state.needs_reload))
+	if (r >= 0 && (state.needs_reload || !has_limits(&state, limits)))
 		r = unit_reload(bus, err);
 	if (r < 0)
 		return r;
@@ -165,10 +177,10 @@ static int start(const struct place *place, const char *agent, const struct limi
 static int stop(const struct place *place, const char *agent, int64_t timeout_ms,
 		struct error *err)
 {
-	_cleanup_bus_ sd_bus *bus = NULL;
+	sd_bus *bus = NULL;
 	char unit[SYSTEMD_UNIT_NAME_SIZE], result[24];
 	struct unit_state state;
-	int r = bus_open_host(&bus, err);
+	int r = bus_host(&bus, err);
 
 	if (r >= 0)
 		r = unit_read(bus, systemd_unit_name(unit, place, agent), &state, err);
@@ -196,10 +208,10 @@ static int stop(const struct place *place, const char *agent, int64_t timeout_ms
 static int inspect(const struct place *place, const char *agent, struct container_state *ret,
 		   struct error *err)
 {
-	_cleanup_bus_ sd_bus *bus = NULL;
+	sd_bus *bus = NULL;
 	char unit[SYSTEMD_UNIT_NAME_SIZE];
 	struct unit_state state;
-	int r = bus_open_host(&bus, err);
+	int r = bus_host(&bus, err);
 
 	if (r >= 0)
 		r = read_state(bus, systemd_unit_name(unit, place, agent), &state, err);
@@ -223,16 +235,14 @@ static int set_properties(sd_bus *bus, const char *unit, const struct limits *li
 static int set_limits(const struct place *place, const char *agent, const struct limits *limits,
 		      unsigned *ret_enforced, struct error *err)
 {
-	_cleanup_bus_ sd_bus *bus = NULL;
+	sd_bus *bus = NULL;
 	char unit[SYSTEMD_UNIT_NAME_SIZE], reason[160];
 	struct container_state now;
 	struct unit_state state;
-	bool changed;
-	int r = dropin_write(DROPIN_ROOT, systemd_unit_name(unit, place, agent), limits,
-			     &changed, err);
+	int r = dropin_write(DROPIN_ROOT, systemd_unit_name(unit, place, agent), limits, err);
 
 	if (r >= 0)
-		r = bus_open_host(&bus, err);
+		r = bus_host(&bus, err);
 	if (r >= 0)
 		r = read_state(bus, unit, &state, err);
 	if (r >= 0)
@@ -247,20 +257,20 @@ static int set_limits(const struct place *place, const char *agent, const struct
 
 static int forget(const struct place *place, const char *agent, struct error *err)
 {
-	_cleanup_bus_ sd_bus *bus = NULL;
+	sd_bus *bus = NULL;
 	char unit[SYSTEMD_UNIT_NAME_SIZE];
-	bool changed = false, control_changed = false;
-	int r = dropin_remove(DROPIN_ROOT, systemd_unit_name(unit, place, agent), &changed,
-			      err);
+	struct unit_state state;
+	int r = dropin_remove(DROPIN_ROOT, systemd_unit_name(unit, place, agent), err);
 
 	if (r >= 0)
-		r = dropin_remove(CONTROL_ROOT, unit, &control_changed, err);
+		r = dropin_remove(CONTROL_ROOT, unit, err);
 	if (r >= 0)
-		r = bus_open_host(&bus, err);
+		r = bus_host(&bus, err);
 	if (r < 0)
 		return r;
 	unit_reset_failed(bus, unit);
-	return changed || control_changed ? unit_reload(bus, err) : 0;
+	r = unit_read(bus, unit, &state, err);
+	return r < 0 || !state.needs_reload ? r : unit_reload(bus, err);
 }
 
 static int enforced(const struct place *place, unsigned *ret_mask, char reason[160],

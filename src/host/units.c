@@ -3,77 +3,111 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #define RELOAD_MS 90000
 
-static int load(sd_bus *bus, const char *unit, char **ret_path, struct error *err)
-{
-	_cleanup_bus_message_ sd_bus_message *reply = NULL;
-	_cleanup_bus_error_ sd_bus_error e = SD_BUS_ERROR_NULL;
-	const char *path;
-	int r = sd_bus_call_method(bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "LoadUnit",
-				   &e, &reply, "s", unit);
+/* A property of a unit's, and where it goes: text of that size, or a number of that D-Bus type.
+ */
+struct field {
+	const char *property;
+	char type;
+	size_t offset, size;
+};
 
-	if (r >= 0)
-		r = sd_bus_message_read(reply, "o", &path);
-	if (r < 0)
-		return bus_error(err, r, &e, "cannot look at unit '%s'", unit);
-	*ret_path = strdup(path);
-	return *ret_path ? 0 : error_set(err, ENOMEM, "out of memory");
+#define TEXT(property, member)                                      \
+	{                                                           \
+		property, 's', offsetof(struct unit_state, member), \
+			sizeof(((struct unit_state *)NULL)->member) \
+	}
+#define NUMBER(property, type, member)                                 \
+	{                                                              \
+		property, type, offsetof(struct unit_state, member), 0 \
+	}
+
+static const struct field fields[] = {
+	TEXT("LoadState", load),
+	TEXT("ActiveState", active),
+	TEXT("SubState", sub),
+	TEXT("Result", result),
+	NUMBER("NeedDaemonReload", 'b', needs_reload),
+	NUMBER("MainPID", 'u', main_pid),
+	NUMBER("ExecMainCode", 'i', exit_code),
+	NUMBER("ExecMainStatus", 'i', exit_status),
+	NUMBER("NRestarts", 'u', restarts),
+	NUMBER("ActiveEnterTimestampMonotonic", 't', active_enter_us),
+	NUMBER("MemoryMax", 't', memory_max_bytes),
+	NUMBER("CPUQuotaPerSecUSec", 't', cpu_us),
+	NUMBER("TasksMax", 't', tasks_max),
+};
+
+static const struct field *find(const char *property)
+{
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+		if (strcmp(fields[i].property, property) == 0)
+			return &fields[i];
+	return NULL;
 }
 
-static int read_numbers(sd_bus *bus, const char *path, struct unit_state *s, struct error *err)
+/* The value of one property, taken or passed over. */
+static int take(sd_bus_message *m, const struct field *f, struct unit_state *ret)
 {
-	uint64_t pid = 0, code = 0, status = 0, restarts = 0;
-	int r = bus_get_number(bus, path, SYSTEMD_SERVICE, "MainPID", 'u', &pid, err);
+	const char type[] = {f ? f->type : 'v', '\0'};
+	char *to = f ? (char *)ret + f->offset : NULL;
+	const char *text = "";
+	int r;
 
+	if (!f)
+		return sd_bus_message_skip(m, "v");
+	r = sd_bus_message_enter_container(m, 'v', type);
 	if (r >= 0)
-		r = bus_get_number(bus, path, SYSTEMD_SERVICE, "ExecMainCode", 'i', &code, err);
-	if (r >= 0)
-		r = bus_get_number(bus, path, SYSTEMD_SERVICE, "ExecMainStatus", 'i', &status,
-				   err);
-	if (r >= 0)
-		r = bus_get_number(bus, path, SYSTEMD_SERVICE, "NRestarts", 'u', &restarts,
-				   err);
-	if (r >= 0)
-		r = bus_get_number(bus, path, SYSTEMD_UNIT, "ActiveEnterTimestampMonotonic",
-				   't', &s->active_enter_us, err);
-	s->main_pid = (pid_t)pid;
-	s->exit_code = (int)code;
-	s->exit_status = (int)status;
-	s->restarts = (unsigned)restarts;
+		r = sd_bus_message_read_basic(m, f->type, f->size ? (void *)&text : to);
+	if (r < 0)
+		return r;
+	if (f->size)
+		snprintf(to, f->size, "%s", text);
+	return sd_bus_message_exit_container(m);
+}
+
+static int take_all(sd_bus_message *m, struct unit_state *ret)
+{
+	int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+
+	while (r >= 0) {
+		const char *property;
+
+		r = sd_bus_message_enter_container(m, 'e', "sv");
+		if (r <= 0)
+			return r;
+		r = sd_bus_message_read(m, "s", &property);
+		if (r >= 0)
+			r = take(m, find(property), ret);
+		if (r >= 0)
+			r = sd_bus_message_exit_container(m);
+	}
 	return r;
 }
 
+/* In one question: what is answered is of one moment, and a unit that is not in use is read
+ * from its files for each. */
 int unit_read(sd_bus *bus, const char *unit, struct unit_state *ret, struct error *err)
 {
+	_cleanup_bus_message_ sd_bus_message *reply = NULL;
+	_cleanup_bus_error_ sd_bus_error e = SD_BUS_ERROR_NULL;
 	_cleanup_free_ char *path = NULL;
 	struct unit_state s = {};
-	uint64_t reload = 0;
-	int r = load(bus, unit, &path, err);
+	int r = bus_unit_path(unit, &path, err);
 
 	if (r < 0)
 		return r;
-	r = bus_get_string(bus, path, SYSTEMD_UNIT, "LoadState", s.load, sizeof(s.load), err);
+	r = sd_bus_call_method(bus, SYSTEMD_NAME, path, "org.freedesktop.DBus.Properties",
+			       "GetAll", &e, &reply, "s", "");
 	if (r >= 0)
-		r = bus_get_string(bus, path, SYSTEMD_UNIT, "ActiveState", s.active,
-				   sizeof(s.active), err);
-	if (r >= 0)
-		r = bus_get_string(bus, path, SYSTEMD_UNIT, "SubState", s.sub, sizeof(s.sub),
-				   err);
-	if (r >= 0)
-		r = bus_get_string(bus, path, SYSTEMD_SERVICE, "Result", s.result,
-				   sizeof(s.result), err);
-	if (r >= 0)
-		r = bus_get_number(bus, path, SYSTEMD_UNIT, "NeedDaemonReload", 'b', &reload,
-				   err);
-	if (r >= 0)
-		r = read_numbers(bus, path, &s, err);
+		r = take_all(reply, &s);
 	if (r < 0)
-		return r;
-	s.needs_reload = reload != 0;
+		return bus_error(err, r, &e, "cannot look at unit '%s'", unit);
 	*ret = s;
 	return 0;
 }

@@ -13,10 +13,12 @@ struct unit_state {
 	int exit_code, exit_status; /* as in waitid(2): CLD_EXITED and a status, or a signal */
 	uint64_t active_enter_us;   /* CLOCK_MONOTONIC; 0: never */
 	unsigned restarts;          /* by systemd itself, since it was started */
-	bool needs_reload;
+	int needs_reload;           /* its files are others than systemd has read */
+	uint64_t memory_max_bytes, cpu_us,
+		tasks_max; /* what it may use; UINT64_MAX: anything */
 };
 
-/* Loads the unit if need be and reads what is true now. */
+/* Loads the unit if need be and reads what is true of it at one moment. */
 int unit_read(sd_bus *bus, const char *unit, struct unit_state *ret, struct error *err);
 
 /* Has systemd read all unit files again. */
