@@ -84,6 +84,29 @@ static int machine_id(const struct place *place, const char *agent, char ret[33]
 	return file_write_atomic(fd, MACHINE_ID_FILE, ret, MACHINE_ID_DIGITS, 0444, err);
 }
 
+/* Whether a file that the container may have put there says just this. */
+static bool says(int dir_fd, const char *name, const void *text, size_t size)
+{
+	_cleanup_close_ int fd =
+		file_open_beneath(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, NULL);
+	_cleanup_free_ char *found = NULL;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    (st.st_mode & 07777) != 0644 || (size_t)st.st_size != size)
+		return false;
+	found = mem_new(size + 1, 1);
+	return read(fd, found, size + 1) == (ssize_t)size && memcmp(found, text, size) == 0;
+}
+
+/* A write is two syncs of a file system that others use as well. */
+static int put_file(int dir_fd, const char *name, const void *text, size_t size)
+{
+	if (says(dir_fd, name, text, size))
+		return 0;
+	return file_write_atomic(dir_fd, name, text, size, 0644, NULL);
+}
+
 /*
  * Writes what a start brings up to date. The root may have been in the hands of its container,
  * so directories are opened beneath it without following anything. -EUCLEAN: it cannot be, the
@@ -103,12 +126,11 @@ static int refresh(int root_fd, const struct container_spec *spec, struct error 
 		return 0;
 	if (etc_fd < 0 || conf_fd < 0)
 		return error_set(err, EUCLEAN, "the container has changed its own '/etc'");
-	if (file_write_atomic(conf_fd, ENVIRONMENT_FILE, environment, strlen(environment), 0644,
-			      NULL) < 0)
+	if (put_file(conf_fd, ENVIRONMENT_FILE, environment, strlen(environment)) < 0)
 		return error_set(err, EUCLEAN, "the container has changed its own '/etc'");
 	if (file_read(AT_FDCWD, "/etc/ld.so.cache", LD_CACHE_MAX, &cache, NULL) < 0)
 		return 0;
-	if (file_write_atomic(etc_fd, "ld.so.cache", cache.data, cache.size, 0644, NULL) < 0)
+	if (put_file(etc_fd, "ld.so.cache", cache.data, cache.size) < 0)
 		return error_set(err, EUCLEAN, "the container has changed its own '/etc'");
 	return 0;
 }
