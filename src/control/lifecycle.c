@@ -11,7 +11,6 @@
 #include "control/joblog.h"
 #include "control/meta.h"
 #include "control/owed.h"
-#include "control/reconcile.h"
 #include "control/server.h"
 
 #include <errno.h>
@@ -35,7 +34,6 @@ int lifecycle_commit(struct hive *hive, struct agent *agent, struct settings *wa
 	}
 	settings_release(&before);
 	event_agent(hive, agent);
-	reconcile_soon(hive);
 	return 0;
 }
 

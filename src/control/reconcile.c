@@ -84,8 +84,9 @@ static void on_detail(const json_t *answer, int *fds, size_t n_fds, const struct
 
 static void ask_detail(struct reconcile *r, struct agent *agent)
 {
-	(void)executor_call(r->hive->executor, "inspect", container_arguments(agent, NULL),
-			    NULL, 0, on_detail, r);
+	(void)executor_call(r->hive->executor, "inspect",
+			    container_arguments(agent, json_pack("{s:b}", "compare", 1)), NULL,
+			    0, on_detail, r);
 }
 
 /* Compares, remembers, acts. False: it was asked about in detail first. */
@@ -334,7 +335,8 @@ static void look(struct reconcile *r)
 	}
 	r->looking = true;
 	r->asked = r->hive->ended_ops;
-	(void)executor_call(r->hive->executor, "inspect", json_object(), NULL, 0, on_looked, r);
+	(void)executor_call(r->hive->executor, "inspect", json_pack("{s:b}", "compare", 1),
+			    NULL, 0, on_looked, r);
 }
 
 static void on_soon(void *data)
@@ -352,6 +354,16 @@ void reconcile_soon(struct hive *hive)
 
 	if (r && !r->soon && !hive->stopping)
 		r->soon = loop_timer(hive->loop, SOON_MS, on_soon, r);
+}
+
+/* While an operation is under way files change by our own hand, and its end is a reason for a
+ * look anyway. */
+void reconcile_files(struct hive *hive)
+{
+	for (size_t i = 0; i < hive->n_agents; i++)
+		if (hive->agents[i]->ops)
+			return;
+	reconcile_soon(hive);
 }
 
 static void on_tick(void *data)
@@ -372,7 +384,7 @@ static void on_file(const char *dir, const char *name, void *data)
 
 	(void)dir;
 	(void)name;
-	reconcile_soon(r->hive);
+	reconcile_files(r->hive);
 }
 
 void reconcile_start(struct hive *hive)

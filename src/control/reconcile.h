@@ -13,6 +13,9 @@ void reconcile_start(struct hive *hive);
 /* Something may have changed: a look within moments. Does nothing before reconcile_start(). */
 void reconcile_soon(struct hive *hive);
 
+/* The same, because a file changed that skep alone writes. */
+void reconcile_files(struct hive *hive);
+
 /* Whether what differs of this agent is put right, or only told. */
 bool reconcile_applies(const struct agent *agent);
 

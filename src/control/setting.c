@@ -158,6 +158,7 @@ int lifecycle_set(struct hive *hive, struct agent *agent, const json_t *changes,
 	r = lifecycle_commit(hive, agent, &wanted, buf_str(&message), err);
 	if (r < 0)
 		return r;
+	reconcile_soon(hive);
 	audit_add(hive->audit, actor, "set", agent->settings.name, "ok", buf_str(&message));
 	if (restart && agent->settings.running)
 		(void)lifecycle_restart(hive, agent, actor, 0, &(struct op *){NULL}, NULL);
@@ -197,6 +198,7 @@ int lifecycle_pause(struct hive *hive, struct agent *agent, bool paused,
 		r = lifecycle_commit(hive, agent, &wanted, message, err);
 		if (r < 0)
 			return r;
+		reconcile_soon(hive);
 		audit_add(hive->audit, actor, paused ? "pause" : "resume", agent->settings.name,
 			  "ok", NULL);
 	}

@@ -190,6 +190,6 @@ void start_on_event(const json_t *event, void *data)
 		owed_look(agent);
 		reconcile_soon(hive);
 	} else if (kind && strcmp(kind, "files") == 0) {
-		reconcile_soon(hive);
+		reconcile_files(hive);
 	}
 }

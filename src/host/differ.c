@@ -203,53 +203,32 @@ static void differ_socket(const struct place *place, const struct container_spec
 		differ_add(list, "socket", want, have);
 }
 
-/* Somebody listens on the port in the container's network, by a table of /proc/PID/net. */
-static int find_foreign(pid_t leader, const char *table, const struct container_spec *spec,
-			bool *ret_found, uid_t *ret_uid, struct error *err)
-{
-	_cleanup_free_ char *path = str_format("/proc/%d/net/%s", (int)leader, table);
-	_cleanup_fclose_ FILE *f = fopen(path, "re");
-	struct port_line line;
-	char text[512];
-
-	if (!f)
-		return errno == ENOENT ? 0
-				       : error_set_errno(err, errno, "cannot read '%s'", path);
-	while (!*ret_found && fgets(text, sizeof(text), f)) {
-		if (!port_parse_line(text, &line) || !line.listening ||
-		    line.port != spec->port || line.uid - spec->uid_base < UID_RANGE)
-			continue;
-		*ret_found = true;
-		*ret_uid = line.uid;
-	}
-	return 0;
-}
-
-/* A network that is shared is seen through the container; another is its own affair. */
-static int differ_listener(pid_t leader, const struct container_spec *spec, json_t *list,
-			   struct error *err)
+/* A network that is shared is the machine's, the same for all; another is its own affair. */
+static int differ_listener(pid_t leader, const struct container_spec *spec,
+			   struct port_lines *machine, json_t *list, struct error *err)
 {
 	_cleanup_free_ char *want = NULL, *have = NULL;
-	bool found = false;
-	uid_t uid = 0;
-	int r;
+	const struct port_line *found;
+	int r = 0;
 
 	if (spec->private_network)
 		return 0;
-	r = find_foreign(leader, "tcp", spec, &found, &uid, err);
-	if (r == 0)
-		r = find_foreign(leader, "tcp6", spec, &found, &uid, err);
-	if (r < 0 || !found)
+	if (!machine->known)
+		r = port_lines_read(leader, machine, err);
+	if (r < 0)
 		return r;
+	found = port_lines_foreign(machine, spec->port, spec->uid_base);
+	if (!found)
+		return 0;
 	want = str_format("port %u for this agent alone", (unsigned)spec->port);
-	have = str_format("a program of uid %u", (unsigned)uid);
+	have = str_format("a program of uid %u", (unsigned)found->uid);
 	differ_add(list, "listener", want, have);
 	return 0;
 }
 
 int differ_container(const struct place *place, const struct container_spec *spec,
-		     const struct container_state *state, bool systemd, json_t *list,
-		     struct error *err)
+		     const struct container_state *state, bool systemd,
+		     struct port_lines *machine, json_t *list, struct error *err)
 {
 	int r = 0;
 
@@ -265,5 +244,5 @@ int differ_container(const struct place *place, const struct container_spec *spe
 		r = differ_limits(state->leader, &spec->limits, list, err);
 	if (r == 0 && systemd)
 		r = differ_dropin(place, spec, list, err);
-	return r < 0 ? r : differ_listener(state->leader, spec, list, err);
+	return r < 0 ? r : differ_listener(state->leader, spec, machine, list, err);
 }

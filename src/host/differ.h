@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "host/place.h"
+#include "host/ports.h"
 #include "host/spec.h"
 #include "host/supervisor.h"
 
@@ -20,10 +21,12 @@ void differ_add(json_t *list, const char *field, const char *want, const char *h
  * Its ids, its network, what its driver made (host/driver.h), the limits of its control group
  * and their drop-in, who else listens on its port, and its socket. Of a container that does not
  * run, or is about to stop, only the last. systemd: its unit is the host's, with a drop-in.
+ * machine: who listens on the machine's own network, read by the first container that shares it
+ * and kept for the others; the caller releases it.
  */
 int differ_container(const struct place *place, const struct container_spec *spec,
-		     const struct container_state *state, bool systemd, json_t *list,
-		     struct error *err);
+		     const struct container_state *state, bool systemd,
+		     struct port_lines *machine, json_t *list, struct error *err);
 
 /* The place with its directories as the kernel names them. The caller frees both. */
 int differ_real_place(const struct place *place, struct place *ret, char **ret_state,

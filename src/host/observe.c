@@ -49,23 +49,38 @@ static int find_base(const struct place *place, const char *agent, uid_t *ret,
 	return r == -ENOENT ? 0 : r;
 }
 
+/* Which port it is about, and whose programs are passed over. */
+static int read_port(const struct verb_request *request, uint16_t *ret, uid_t *ret_except,
+		     struct error *err)
+{
+	const char *agent = NULL;
+	uid_t base = 0;
+	int64_t port = 0;
+	int r = json_get_int(request->arguments, "port", true, 1, 65535, &port, err);
+
+	if (r >= 0)
+		r = json_get_str(request->arguments, "agent", false, &agent, err);
+	if (r >= 0 && agent)
+		r = find_base(request->place, agent, &base, err);
+	if (r < 0)
+		return r;
+	*ret = (uint16_t)port;
+	*ret_except = base;
+	return 0;
+}
+
 /* Who listens on it, the agent's own programs apart when one is named. */
 static int observe_port(struct verb_request *request, json_t *answer, struct error *err)
 {
 	char agent[AGENT_NAME_MAX + 1];
-	const char *except = NULL;
-	uid_t except_base = 0;
 	struct listener found;
+	uid_t except_base;
 	json_t *listener;
-	int64_t port;
-	int r = json_get_int(request->arguments, "port", true, 1, 65535, &port, err);
+	uint16_t port;
+	int r = read_port(request, &port, &except_base, err);
 
 	if (r >= 0)
-		r = json_get_str(request->arguments, "agent", false, &except, err);
-	if (r >= 0 && except)
-		r = find_base(request->place, except, &except_base, err);
-	if (r >= 0)
-		r = port_find_listener((uint16_t)port, except_base, &found, err);
+		r = port_find_listener(port, except_base, &found, err);
 	if (r <= 0)
 		return r;
 	find_agent(request->place, found.uid, agent);
@@ -196,6 +211,17 @@ static int observe_here(struct verb_request *request, json_t *answer, struct err
 			 what);
 }
 
+/* Of the network that the machine's systemd is in, whatever sandbox this is: the kernel tells
+ * whether anybody listens, but not who. */
+static bool is_free(const struct verb_request *request)
+{
+	uid_t except_base;
+	uint16_t port;
+
+	return read_port(request, &port, &except_base, NULL) >= 0 &&
+	       port_is_taken(1, port, except_base, NULL) == 0;
+}
+
 int verb_observe(struct verb_request *request, json_t *answer, struct error *err)
 {
 	const char *what = "";
@@ -204,5 +230,9 @@ int verb_observe(struct verb_request *request, json_t *answer, struct error *err
 	if (json_get_str(request->arguments, "what", false, &what, NULL) == 0 &&
 	    !strcmp(what, "usage"))
 		return observe_here(request, answer, err);
+	/* Nobody is there to be named. */
+	if (request->supervisor == &supervisor_systemd && !strcmp(what, "port") &&
+	    is_free(request))
+		return 0;
 	return outside_run(request, "observe", observe_here, answer, err);
 }

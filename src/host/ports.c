@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define CONNECT_MS 2000
 #define LINE_MAX_BYTES 512
@@ -44,26 +45,28 @@ bool port_parse_line(const char *line, struct port_line *ret)
 
 typedef bool (*line_fn)(const struct port_line *line, void *data);
 
-/* Calls fn for each listener on the port until it says true. Returns 1 then, else 0. */
-static int each_listener(uint16_t port, line_fn fn, void *data, struct error *err)
+/* Calls fn for each listener in the process's network until it says true. Returns 1 then, else
+ * 0. The kernel goes through all its connections for it, which takes milliseconds. */
+static int each_listener(pid_t pid, line_fn fn, void *data, struct error *err)
 {
-	static const char *const files[] = {"/proc/self/net/tcp", "/proc/self/net/tcp6"};
-	char text[LINE_MAX_BYTES];
+	static const char *const tables[] = {"tcp", "tcp6"};
+	char path[64], text[LINE_MAX_BYTES];
 	struct port_line line;
 
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		_cleanup_fclose_ FILE *f = fopen(files[i], "re");
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		_cleanup_fclose_ FILE *f = NULL;
 
+		snprintf(path, sizeof(path), "/proc/%d/net/%s", (int)pid, tables[i]);
+		f = fopen(path, "re");
 		if (!f && errno == ENOENT && i > 0)
 			continue; /* a kernel without IPv6 */
 		if (!f)
-			return error_set_errno(err, errno, "cannot read '%s'", files[i]);
+			return error_set_errno(err, errno, "cannot read '%s'", path);
 		while (fgets(text, sizeof(text), f))
-			if (port_parse_line(text, &line) && line.listening &&
-			    line.port == port && fn(&line, data))
+			if (port_parse_line(text, &line) && line.listening && fn(&line, data))
 				return 1;
 		if (ferror(f))
-			return error_set(err, EIO, "cannot read '%s'", files[i]);
+			return error_set(err, EIO, "cannot read '%s'", path);
 	}
 	return 0;
 }
@@ -132,34 +135,83 @@ static int find_holder(uint64_t inode, struct listener *ret, struct error *err)
 	return 0;
 }
 
-static bool is_in_range(const struct port_line *line, void *data)
+static bool is_in_range(const struct port_line *line, uid_t base)
 {
-	uid_t base = *(uid_t *)data;
-
 	return line->uid >= base && line->uid - base < UID_RANGE;
 }
 
 struct search {
-	uid_t except_base;
+	uint16_t port;
+	uid_t base; /* of those who are looked for, or of those who are passed over */
 	struct port_line found;
 };
 
-static bool take_first(const struct port_line *line, void *data)
+static bool take_own(const struct port_line *line, void *data)
+{
+	const struct search *search = data;
+
+	return line->port == search->port && is_in_range(line, search->base);
+}
+
+static bool take_foreign(const struct port_line *line, void *data)
 {
 	struct search *search = data;
 
-	if (search->except_base && is_in_range(line, &search->except_base))
+	if (line->port != search->port || (search->base && is_in_range(line, search->base)))
 		return false;
 	search->found = *line;
 	return true;
 }
 
+static bool add_line(const struct port_line *line, void *data)
+{
+	struct port_lines *lines = data;
+
+	lines->items = mem_grow(lines->items, lines->count + 1, sizeof(*lines->items));
+	lines->items[lines->count++] = *line;
+	return false;
+}
+
+int port_lines_read(pid_t pid, struct port_lines *ret, struct error *err)
+{
+	struct port_lines lines = {.known = true};
+	int r = each_listener(pid, add_line, &lines, err);
+
+	if (r < 0)
+		port_lines_release(&lines);
+	else
+		*ret = lines;
+	return r;
+}
+
+void port_lines_release(struct port_lines *lines)
+{
+	free(lines->items);
+	*lines = (struct port_lines){};
+}
+
+const struct port_line *port_lines_foreign(const struct port_lines *lines, uint16_t port,
+					   uid_t base)
+{
+	for (size_t i = 0; i < lines->count; i++)
+		if (lines->items[i].port == port && !is_in_range(&lines->items[i], base))
+			return &lines->items[i];
+	return NULL;
+}
+
+int port_is_taken(pid_t pid, uint16_t port, uid_t except_base, struct error *err)
+{
+	struct search search = {.port = port, .base = except_base};
+
+	return each_listener(pid, take_foreign, &search, err);
+}
+
 int port_find_listener(uint16_t port, uid_t except_base, struct listener *ret,
 		       struct error *err)
 {
-	struct search search = {.except_base = except_base};
+	struct search search = {.port = port, .base = except_base};
 	struct listener found = {};
-	int r = each_listener(port, take_first, &search, err);
+	int r = each_listener(getpid(), take_foreign, &search, err);
 
 	if (r <= 0)
 		return r;
@@ -208,11 +260,12 @@ int port_is_open(pid_t leader, uint16_t port, uid_t uid_base, bool *ret, struct 
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
 				  .sin6_port = htons(port),
 				  .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	struct search search = {.port = port, .base = uid_base};
 	int r = enter_network(leader, err);
 
 	if (r < 0)
 		return r;
-	r = each_listener(port, is_in_range, &uid_base, err);
+	r = each_listener(getpid(), take_own, &search, err);
 	if (r < 0)
 		return r;
 	*ret = r > 0 && (answers((struct sockaddr *)&v4, sizeof(v4)) ||

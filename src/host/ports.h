@@ -15,6 +15,13 @@ struct port_line {
 	uint64_t inode;
 };
 
+/* All listeners of a network. */
+struct port_lines {
+	bool known; /* read already */
+	struct port_line *items;
+	size_t count;
+};
+
 struct listener {
 	uid_t uid;
 	pid_t pid;     /* 0 when no process could be found that holds it */
@@ -23,6 +30,22 @@ struct listener {
 
 /* False for the heading and for anything that is not such a line. */
 bool port_parse_line(const char *line, struct port_line *ret);
+
+/* Those of the network namespace of that process; the caller releases *ret. */
+int port_lines_read(pid_t pid, struct port_lines *ret, struct error *err);
+void port_lines_release(struct port_lines *lines);
+
+/* One on that port whose socket was made under none of the ids base to base + 65535, or NULL.
+ */
+const struct port_line *port_lines_foreign(const struct port_lines *lines, uint16_t port,
+					   uid_t base);
+
+/*
+ * Whether somebody listens on a port in the network namespace of that process; sockets made
+ * under one of the ids except_base to except_base + 65535 are passed over (0: none). 1: yes; 0:
+ * no.
+ */
+int port_is_taken(pid_t pid, uint16_t port, uid_t except_base, struct error *err);
 
 /*
  * Who listens on a port, in the network namespace of this process; sockets made under one of

@@ -93,7 +93,7 @@ static const struct verb verbs[] = {
 	{.name = "switch", .handler = verb_switch, .deadline_ms = 400 * SECOND,
 	 .flags = VERB_SPEC | VERB_LIFECYCLE},
 	{.name = "inspect", .handler = verb_inspect, .deadline_ms = 60 * SECOND,
-	 ARGUMENTS(OPTIONAL("agent", ARG_AGENT, 0, 0))},
+	 ARGUMENTS(OPTIONAL("agent", ARG_AGENT, 0, 0), OPTIONAL("compare", ARG_BOOL, 0, 0))},
 	{.name = "exec", .handler = verb_exec, .n_fds = 3, .flags = VERB_STOPPABLE | VERB_MINOR,
 	 ARGUMENTS(AGENT, REQUIRED("argv", ARG_WORDS, 1, 1024),
 		   OPTIONAL("timeout_s", ARG_INT, 1, TIMEOUT_MAX_S),

@@ -50,13 +50,11 @@ static bool is_up(const struct container_state *state)
 }
 
 /* What a start answers, about the container as it runs now. */
-static int describe(struct verb_request *request, const struct container_state *state,
-		    int64_t boot_ms, json_t *answer, struct error *err)
+static void describe(const struct container_state *state, int64_t boot_ms, json_t *answer)
 {
 	json_object_set_new(answer, "leader", json_integer(state->leader));
 	if (boot_ms >= 0)
 		json_object_set_new(answer, "boot_ms", json_integer(boot_ms));
-	return verb_boot_state(request, answer, err);
 }
 
 /* Starts what is prepared and reads back that it is what was asked for. */
@@ -82,10 +80,10 @@ static int bring_up(struct verb_request *request, const struct container_spec *s
 		r = error_set(err, ESTALE, "the container of '%s' runs %s instead of %s",
 			      spec->agent, view.system[0] ? view.system : "another root",
 			      spec->system);
-	if (r == 0)
-		r = describe(request, &view.state, begin, answer, err);
 	if (r < 0)
 		(void)driver->stop(request, spec->agent, STOP_S * SECOND, &ignored);
+	else
+		describe(&view.state, begin, answer);
 	return r;
 }
 
@@ -117,9 +115,10 @@ static int runs_already(struct verb_request *request, const struct container_spe
 				      "the container of '%s' runs with another specification",
 				      spec->agent);
 	r = freeze_thaw(request, spec->agent, err);
-	if (r == 0)
-		r = describe(request, &state, -1, answer, err);
-	return r < 0 ? r : 1;
+	if (r < 0)
+		return r;
+	describe(&state, -1, answer);
+	return 1;
 }
 
 static int make_ready(struct verb_request *request, const struct container_spec *spec,
@@ -171,11 +170,11 @@ static int switched(struct verb_request *request, const struct container_spec *s
 {
 	int r = agent_write_spec(request->place, spec, err);
 
-	if (r == 0)
-		r = describe(request, state, -1, answer, err);
-	if (r == 0)
-		json_object_set_new(answer, "downtime_ms", json_integer(0));
-	return r;
+	if (r < 0)
+		return r;
+	describe(state, -1, answer);
+	json_object_set_new(answer, "downtime_ms", json_integer(0));
+	return 0;
 }
 
 static int switch_over(struct verb_request *request, const struct container_spec *spec,
@@ -363,27 +362,52 @@ int verb_limits(struct verb_request *request, json_t *answer, struct error *err)
 	return 0;
 }
 
-/*
- * Whether it is as its specification says: "differs" when it is not, "unread" with the reason
- * when that cannot be known. whole: the specification itself as well.
- */
-static void put_spec(struct verb_request *request, const struct container_spec *spec,
-		     const struct container_state *state, bool whole, json_t *row)
+/* How containers are looked at. */
+struct look {
+	struct verb_request *request;
+	bool whole;                /* with the specification itself */
+	bool compare;              /* with what was asked for */
+	struct port_lines machine; /* see differ.h */
+	json_t *rows;              /* of a look at all */
+};
+
+static void look_begin(struct look *look, struct verb_request *request)
 {
+	*look = (struct look){
+		.request = request,
+		.compare = json_is_true(json_object_get(request->arguments, "compare")),
+	};
+}
+
+/* Whether it is as its specification says: "differs" when it is not, "unread" with the reason
+ * when that cannot be known. */
+static void compare(struct look *look, const struct container_spec *spec,
+		    const struct container_state *state, json_t *row)
+{
+	struct verb_request *request = look->request;
 	json_t *list = json_array();
-	char hash[SPEC_HASH_SIZE];
 	struct error err = {};
 	int r = differ_container(request->place, spec, state,
-				 request->supervisor == &supervisor_systemd, list, &err);
+				 request->supervisor == &supervisor_systemd, &look->machine,
+				 list, &err);
 
-	json_put_str(row, "spec_hash", spec_hash(hash, spec));
-	if (whole)
-		json_object_set_new(row, "spec", spec_to_json(spec));
 	if (r < 0)
 		json_put_str(row, "unread", error_text(&err));
 	else if (json_array_size(list) > 0)
 		json_object_set(row, "differs", list);
 	json_decref(list);
+}
+
+static void put_spec(struct look *look, const struct container_spec *spec,
+		     const struct container_state *state, json_t *row)
+{
+	char hash[SPEC_HASH_SIZE];
+
+	json_put_str(row, "spec_hash", spec_hash(hash, spec));
+	if (look->whole)
+		json_object_set_new(row, "spec", spec_to_json(spec));
+	if (look->compare)
+		compare(look, spec, state, row);
 }
 
 static bool is_paused(const struct place *place, const char *agent)
@@ -393,9 +417,9 @@ static bool is_paused(const struct place *place, const char *agent)
 	return access(path, F_OK) == 0;
 }
 
-static int put_once(struct verb_request *request, const char *agent, bool whole, json_t *row,
-		    struct error *err)
+static int put_once(struct look *look, const char *agent, json_t *row, struct error *err)
 {
+	struct verb_request *request = look->request;
 	struct container_spec spec = {};
 	struct container_view view;
 	int r = driver_of(request->place, agent)->inspect(request, agent, &view, err);
@@ -409,7 +433,7 @@ static int put_once(struct verb_request *request, const char *agent, bool whole,
 	if (view.state.exit[0])
 		json_put_str(row, "exit", view.state.exit);
 	if (agent_read_spec(request->place, agent, &spec, NULL) == 0) {
-		put_spec(request, &spec, &view.state, whole, row);
+		put_spec(look, &spec, &view.state, row);
 		spec_release(&spec);
 	}
 	if (is_paused(request->place, agent))
@@ -440,53 +464,57 @@ static bool is_gone(json_int_t pid)
  * One row of inspect, and the body of an event. One that ended meanwhile was looked at partly
  * before and partly after: that is true of no moment, and it is looked at again.
  */
-static int put_state(struct verb_request *request, const char *agent, bool whole, json_t *row,
-		     struct error *err)
+static int put_state(struct look *look, const char *agent, json_t *row, struct error *err)
 {
 	json_int_t leader;
 	int r, looks = 0;
 
 	do {
 		json_object_clear(row);
-		r = put_once(request, agent, whole, row, err);
+		r = put_once(look, agent, row, err);
 		leader = json_integer_value(json_object_get(row, "leader"));
 	} while (r == 0 && leader > 0 && is_gone(leader) && ++looks < LOOKS_MAX);
 	return r;
 }
 
-struct listing {
-	struct verb_request *request;
-	json_t *rows;
-};
-
 static int add_row(const char *agent, void *data, struct error *err)
 {
-	const struct listing *listing = data;
+	struct look *look = data;
 	json_t *row = json_object();
 
-	json_array_append_new(listing->rows, row);
-	return put_state(listing->request, agent, false, row, err);
+	json_array_append_new(look->rows, row);
+	return put_state(look, agent, row, err);
+}
+
+static int look_at(struct look *look, const char *agent, struct error *err)
+{
+	json_t *row = json_object();
+	int r;
+
+	json_array_append_new(look->rows, row);
+	look->whole = true;
+	r = put_state(look, agent, row, err);
+	if (r < 0 || !json_object_get(row, "leader") || json_object_get(row, "frozen"))
+		return r;
+	/* Only asked of one: it takes a conversation with the system inside, which may be
+	 * stuck. */
+	(void)verb_boot_state(look->request, row, NULL);
+	return 0;
 }
 
 int verb_inspect(struct verb_request *request, json_t *answer, struct error *err)
 {
 	const char *agent = agent_of(request);
-	json_t *rows = json_array(), *row;
-	struct listing listing = {request, rows};
+	struct look look;
 	int r;
 
-	json_object_set_new(answer, "agents", rows);
-	if (!agent)
-		return agent_each(request->place, add_row, &listing, err);
-	row = json_object();
-	json_array_append_new(rows, row);
-	r = put_state(request, agent, true, row, err);
-	if (r < 0 || !json_object_get(row, "leader") || json_object_get(row, "frozen"))
-		return r;
-	/* Only asked of one: it takes a conversation with the system inside, which may be
-	 * stuck. */
-	(void)verb_boot_state(request, row, NULL);
-	return 0;
+	look_begin(&look, request);
+	look.rows = json_array();
+	json_object_set_new(answer, "agents", look.rows);
+	r = agent ? look_at(&look, agent, err)
+		  : agent_each(request->place, add_row, &look, err);
+	port_lines_release(&look.machine);
+	return r;
 }
 
 /* A container has ended without being asked to: what is left of it goes, and what is true is
@@ -499,6 +527,7 @@ int verb_settle(struct verb_request *request, json_t *answer, struct error *err)
 	_cleanup_close_ int lock = lock_agent(request->place, agent, err);
 	struct container_spec spec = {};
 	struct error failure = {};
+	struct look look;
 	int r = lock < 0 ? lock : 0;
 
 	if (r == 0 && request->supervisor == &supervisor_standalone) {
@@ -517,5 +546,6 @@ int verb_settle(struct verb_request *request, json_t *answer, struct error *err)
 			spec_release(&spec);
 		}
 	}
-	return r < 0 ? r : put_state(request, agent, false, answer, err);
+	look_begin(&look, request);
+	return r < 0 ? r : put_state(&look, agent, answer, err);
 }

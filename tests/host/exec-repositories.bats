@@ -95,8 +95,8 @@ teardown() {
 	git init -q --bare "$STATE/meta/.git"
 	chown -R $SKEP_UID:$BUILD_UID "$STATE/meta"
 	chmod 2750 "$STATE/meta"
-	answer=$(ask start "$(spec hm1nd $S1)")
-	equal running "$(jq -r .boot_state <<< "$answer")"
+	ask start "$(spec hm1nd $S1)"
+	equal running "$(row hm1nd .boot_state)"
 	run_in hm1nd sh -c 'cd /agents/alice && echo x > new && git add new && git -c user.name=m -c user.email=m@m commit -qm two'
 	equal $MANAGER_BASE "$(stat -c %u "$STATE/proposed/alice/new")"
 	equal one "$(run_in hm1nd git -C /applied/alice/.git log -1 --format=%s main)"
