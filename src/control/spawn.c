@@ -261,8 +261,8 @@ static int make_first_commit(struct op *op, struct repo *repo)
 			.executable = json_is_true(json_object_get(file, "executable")),
 			.symlink = json_is_true(json_object_get(file, "symlink")),
 		};
-	r = commit_files(repo, NULL, files, json_array_size(list), SEED_MESSAGE,
-			 op->hive->wall_s(), op->commit, &op->err);
+	r = commit_root(repo, files, json_array_size(list), SEED_MESSAGE, op->hive->wall_s(),
+			op->commit, &op->err);
 	return r < 0 ? r : repo_commit_tree(repo, op->commit, op->tree, &op->err);
 }
 

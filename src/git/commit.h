@@ -30,6 +30,13 @@ int commit_changes(struct repo *repo, const char *parent, const struct commit_fi
 		   size_t n_files, const char *message, int64_t wall_s, char ret[OID_HEX_SIZE],
 		   struct error *err);
 
+/*
+ * A root commit of these files; its objects are one pack, on disk when it returns: a new
+ * repository's many small files take a sync each.
+ */
+int commit_root(struct repo *repo, const struct commit_file *files, size_t n_files,
+		const char *message, int64_t wall_s, char ret[OID_HEX_SIZE], struct error *err);
+
 /* A commit of an existing tree with one parent. */
 int commit_tree(struct repo *repo, const char *tree, const char *parent, const char *message,
 		int64_t wall_s, char ret[OID_HEX_SIZE], struct error *err);

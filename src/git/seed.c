@@ -101,9 +101,8 @@ static int write_file(const struct seed_file *file, struct stat *ret, struct err
 		if (fd < 0)
 			return error_set_errno(err, errno, "cannot make '%s'", file->path);
 		r = file_write_all(fd, file->data, file->size);
-		if (r < 0 || fsync(fd) < 0)
-			return error_set_errno(err, r < 0 ? -r : errno, "cannot write '%s'",
-					       file->path);
+		if (r < 0)
+			return error_set_errno(err, -r, "cannot write '%s'", file->path);
 	}
 	if (fstatat(dir_fd, name, ret, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_set_errno(err, errno, "cannot look at '%s'", file->path);

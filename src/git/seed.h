@@ -23,7 +23,8 @@ struct seed_file {
 /*
  * Makes a repository with work tree in the current directory, which must be empty: branch main,
  * one commit of files by "skep <skep@localhost>", and the remote "applied" at the path
- * applied_url, whose tags are fetched to refs/tags/applied/ and nowhere else.
+ * applied_url, whose tags are fetched to refs/tags/applied/ and nowhere else. Nothing is
+ * synced: the caller does it once, before the directory gets its name.
  */
 int seed_repository(const struct seed_file *files, size_t n_files, const char *applied_url,
 		    int64_t wall_s, struct error *err);

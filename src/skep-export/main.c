@@ -171,13 +171,14 @@ static int repair_remote(struct error *err)
 
 static const struct verb {
 	const char *name;
-	bool writes;
+	bool syncs; /* file by file; the first state has no name until whoever asked has synced
+		       all */
 	bool has_socket;
 	uint64_t max_file_bytes;
 	int (*run)(struct error *err);
 } verbs[] = {
 	{"serve", false, true, 0, serve},
-	{"seed", true, false, SEED_FILE_MAX_BYTES, seed},
+	{"seed", false, false, SEED_FILE_MAX_BYTES, seed},
 	{"checkout", true, false, SEED_FILE_MAX_BYTES, check_out},
 	{"remote", true, false, SEED_FILE_MAX_BYTES, repair_remote},
 };
@@ -244,7 +245,7 @@ int main(int argc, char **argv)
 	if (!verb->has_socket)
 		(void)close(SERVE_FD);
 	jail.max_file_bytes = verb->max_file_bytes;
-	r = git_setup(verb->writes, &err);
+	r = git_setup(verb->syncs, &err);
 	if (r == 0)
 		r = jail_enter(&jail, &err);
 	if (r == 0)

@@ -69,6 +69,33 @@ static void test_files(void **state)
 }
 
 /* A commit only where there is a difference: content, mode, or a file more or less. */
+/* The same commit as file by file, and not one object in a file of its own. */
+static void test_root(void **state)
+{
+	struct fixture *f = *state;
+	static const struct commit_file files[] = {
+		{.path = "a/b/c", .data = "deep\n", .size = 5},
+		{.path = "a/twice", .data = "deep\n", .size = 5},
+		{.path = "run", .data = "#!/bin/sh\n", .size = 10, .executable = true},
+	};
+	char first[OID_HEX_SIZE], same[OID_HEX_SIZE];
+	struct error err = {};
+
+	expect_ok(commit_root(f->repo, files, ARRAY_SIZE(files), "spawn\n", WALL, first, &err),
+		  &err);
+	assert_int_equal(run_git(f, "count-objects | grep -q '^0 objects'"), 0);
+	assert_int_equal(run_git(f, "fsck --strict"), 0);
+	expect_content(f, first, "a/twice", "deep\n");
+	/* asked for again: after a crash, before the first tag was written */
+	expect_ok(commit_root(f->repo, files, ARRAY_SIZE(files), "spawn\n", WALL, same, &err),
+		  &err);
+	assert_string_equal(first, same);
+	expect_ok(commit_files(f->repo, NULL, files, ARRAY_SIZE(files), "spawn\n", WALL, same,
+			       &err),
+		  &err);
+	assert_string_equal(first, same);
+}
+
 static void test_changes(void **state)
 {
 	struct fixture *f = *state;
@@ -232,6 +259,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_files, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_root, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_changes, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_modes, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_no_empty_directory, fixture_setup,
