@@ -243,6 +243,26 @@ uses_more_than() {
 	exec_in true
 }
 
+# reloads: how often systemd has read all its units
+reloads() {
+	in_host journalctl --no-pager -o cat _PID=1 | grep -c '^Reload'
+}
+
+@test "other limits come with a start, and no other unit is read again for them" {
+	call stop '{"agent":"alice"}'
+	before=$(reloads)
+	start alice 301989888
+	equal 301989888 "$(property MemoryMax)"
+	equal "$before" "$(reloads)"
+	# One that another unit names is not read again by itself.
+	call stop '{"agent":"alice"}'
+	in_host systemd-run -q --unit=holder -p After="$UNIT" sleep 600
+	start alice 335544320
+	equal 335544320 "$(property MemoryMax)"
+	[ "$(reloads)" -gt "$before" ]
+	in_host systemctl stop holder
+}
+
 @test "what is destroyed leaves no unit and no file behind" {
 	call destroy '{"agent":"alice"}'
 	equal inactive "$(property ActiveState)"
