@@ -1,4 +1,5 @@
-/* References and commits written while system calls fail: what was refused is not there. */
+/* References and commits written and repositories removed while system calls fail: what was
+ * refused is not there, and nothing is there by half. */
 #include "faulty.h"
 
 #include "git/fixture.h"
@@ -137,6 +138,44 @@ static void test_commit(void **state)
 	assert_false(hit);
 }
 
+static size_t count_files(const char *dir)
+{
+	_cleanup_free_ char *command =
+		str_format("find %s -mindepth 1 2> /dev/null | wc -l", dir);
+	FILE *f = popen(command, "r");
+	size_t n = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%zu", &n), 1);
+	(void)pclose(f);
+	return n;
+}
+
+/* Wherever its removal is cut short, a repository is there whole or not at all, and another one
+ * of its name can be made and removed. */
+static void test_remove(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *victim = str_format("%s/victim", f->dir);
+	bool hit = true;
+
+	for (long n = 0; n < MOST && hit; n++) {
+		struct error err = {};
+		size_t whole, left;
+
+		expect_ok(repo_create(victim, &err), &err);
+		whole = count_files(victim);
+		fault_arm(&plan, FAULT_NAME, EIO, true, n);
+		(void)repo_remove(f->dir, "victim", &err);
+		hit = fault_disarm(&plan);
+		left = count_files(victim);
+		if (left != 0 && left != whole)
+			fail_msg("%zu of %zu files are left after %s", left, whole, plan.where);
+		expect_ok(repo_remove(f->dir, "victim", &err), &err);
+	}
+	assert_false(hit);
+}
+
 static int setup_synced(void **state)
 {
 	int r = fixture_setup(state);
@@ -149,10 +188,8 @@ static int setup_synced(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		synced_test(test_create),
-		synced_test(test_move),
-		synced_test(test_doubt),
-		synced_test(test_commit),
+		synced_test(test_create), synced_test(test_move),   synced_test(test_doubt),
+		synced_test(test_commit), synced_test(test_remove),
 	};
 
 	faulty_here(&plan);

@@ -218,7 +218,7 @@ static void test_remove(void **state)
 {
 	struct fixture *f = *state;
 	char parent[PATH_MAX];
-	_cleanup_free_ char *going = NULL;
+	_cleanup_free_ char *going = NULL, *inside = NULL;
 	struct error err = {};
 	char *slash;
 
@@ -226,7 +226,9 @@ static void test_remove(void **state)
 	slash = strrchr(parent, '/');
 	*slash = '\0';
 	going = str_format("%s/.going-%s", parent, slash + 1);
+	inside = str_format("%s/file", going);
 	expect_ok(file_make_path(going, 0755, &err), &err);
+	write_file(inside, "nothing is renamed over a directory that has something in it");
 	expect_ok(repo_remove(parent, slash + 1, &err), &err);
 	assert_false(exists(f->dir));
 	assert_false(exists(going));
