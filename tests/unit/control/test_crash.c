@@ -185,6 +185,10 @@ static void test_spawn_and_destroy(void **state)
 		arm(&u, destroys[i]);
 		ask_into_the_void(&u, request);
 		restart_after(&u, destroys[i]);
+		/* what was half removed goes at the start, whether it is asked for again or not
+		 */
+		sh(&u, "ls -A applied | grep -c going || true", out);
+		assert_string_equal(out, "0");
 		answer = hive_ask(&u,
 				  "{'cmd':'destroy','name':'agent%zu','purge':true,'confirm':'"
 				  "agent%zu','wait':true}",
