@@ -273,7 +273,10 @@ static void test_failed_look(void **state)
 	set(u, "reconcile", "report");
 	found(u, "entry-alice", "{'spec':{'label':'bob'}}");
 	await_row(u, "alice", "label", "label|alice|bob");
+	found(u, "stray", "{'agent':'ghost','state':'running'}");
+	await_row(u, "ghost", "agent", "agent|nothing|running");
 	touch(u, "fail-inspect");
+	untouch(u, "stray");
 	found(u, "entry-alice", "{'state':'stopped'}");
 	for (int i = 0; i < 500; i++) {
 		answer = hive_must(hive_ask(u, "{'cmd':'drift'}"));
@@ -286,6 +289,7 @@ static void test_failed_look(void **state)
 	json_decref(answer);
 	await_row(u, "alice", "label", "label|alice|bob");
 	await_agent(u, "alice", "running");
+	await_row(u, "ghost", "agent", "agent|nothing|running");
 	untouch(u, "fail-inspect");
 	/* a part that cannot be read is no difference either */
 	found(u, "entry-alice", "{'unread':'no such process','spec':{'label':'carol'}}");

@@ -134,6 +134,36 @@ static void test_renamed(void **state)
 	}
 }
 
+/* What was a stranger before stays one, also where an answer may be too old to find new ones.
+ */
+static void test_stranger_stays(void **state)
+{
+	struct hive_unit *u = *state;
+	char now[256], later[CLOCK_TEXT_SIZE];
+
+	spawn(u, "hm1nd");
+	spawn(u, "alice");
+	found(u, "stray", "{'agent':'ghost','state':'running'}");
+	await_row(u, "ghost", "agent", "agent|nothing|running");
+	touch(u, "hang-rename");
+	hive_do(hive_ask(u, "{'cmd':'rename','name':'alice','to':'mary'}"));
+	/* a look after this says so by its time */
+	sh(u, "echo 3600 > clock; echo 0", now);
+	(void)clock_format(later, clock_wall_s() + 3000);
+	for (int i = 0; i < 500 && strcmp(now, later) < 0; i++) {
+		json_t *answer = hive_must(hive_ask(u, "{'cmd':'drift'}"));
+		const char *at = json_string_value(json_object_get(answer, "looked_at"));
+
+		snprintf(now, sizeof(now), "%s", at ? at : "");
+		json_decref(answer);
+		hive_event(u, "{'event':'files'}");
+		usleep(20000);
+	}
+	assert_true(strcmp(now, later) >= 0);
+	row_of(u, "ghost", "agent", now);
+	assert_string_equal(now, "agent|nothing|running");
+}
+
 /* Somebody holds it still to look at it. */
 static void test_frozen(void **state)
 {
@@ -184,9 +214,10 @@ static void test_generation(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		hive_test(test_operations),   hive_test(test_told),
-		hive_test(test_told_in_vain), hive_test(test_renamed),
-		hive_test(test_frozen),       hive_test(test_generation),
+		hive_test(test_operations),     hive_test(test_told),
+		hive_test(test_told_in_vain),   hive_test(test_renamed),
+		hive_test(test_stranger_stays), hive_test(test_frozen),
+		hive_test(test_generation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
