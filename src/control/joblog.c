@@ -7,6 +7,7 @@
 #include "control/stream.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -66,15 +67,19 @@ static void look_at_size(struct joblog *log)
 
 static void add(struct joblog *log, const char *data, size_t size)
 {
-	static const char note[] = "[the log is full; what follows is left out]\n";
+	int64_t max = log->hive->config->max_log_bytes;
+	char note[100];
 
 	if (log->full)
 		return;
 	look_at_size(log);
-	if (log->size + (int64_t)size > log->hive->config->max_log_bytes) {
+	if (log->size + (int64_t)size > max) {
 		log->full = true;
+		size = (size_t)snprintf(note, sizeof(note),
+					"[the log is full: %" PRId64
+					" bytes; what follows is left out]\n",
+					max);
 		data = note;
-		size = sizeof(note) - 1;
 	}
 	if (file_write_all(log->fd, data, size) < 0)
 		log->full = true; /* the disk has no room: the deploy goes on without its log */

@@ -11,8 +11,11 @@
 #include "base/sock.h"
 #include "control/container.h"
 #include "control/event.h"
+#include "control/joblog.h"
+#include "control/request.h"
 #include "control/server.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -405,6 +408,39 @@ static void test_quotas_are_told(void **state)
 	hang_up(f, fd);
 }
 
+static void test_undecided_requests(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = {};
+
+	for (int64_t id = 10; id < 42; id++) {
+		assert_int_equal(request_check_room(f->hive, NULL, &err), 0);
+		f->hive->requests.count = 0;
+		add_proposal(f, id, "new");
+		hive_find_proposal(f->hive, id)->kind = PROPOSAL_SPAWN;
+	}
+	assert_int_equal(request_check_room(f->hive, NULL, &err), -EBUSY);
+	assert_text(&err, "32 requests wait for a verdict already, and no more may");
+}
+
+/* Whatever a build says, its log ends where it may, and says so. */
+static void test_log_is_bounded(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *dir = str_format("%s/logs", f->config.state_dir), *tail = NULL;
+	struct joblog *log = NULL;
+
+	assert_int_equal(file_make_path(dir, 0700, NULL), 0);
+	f->config.max_log_bytes = 4096;
+	assert_int_equal(joblog_open(f->hive, 1, &log, NULL), 0);
+	for (int i = 0; i < 1000; i++)
+		joblog_line(log, "line %d", i);
+	tail = joblog_tail(log, 100000);
+	assert_in_range(strlen(tail), 3900, 4200);
+	assert_non_null(strstr(tail, "the log is full: 4096 bytes"));
+	joblog_close(log);
+}
+
 /* A feed holds rows and nothing else, whatever its reader says. */
 static void test_subscriber_is_not_heard(void **state)
 {
@@ -497,6 +533,7 @@ int main(void)
 		TEST(test_subscriber_is_not_heard),  TEST(test_large_events_are_forgotten),
 		TEST(test_status_ends_with_the_run), TEST(test_knocks),
 		TEST(test_agents_take_turns),        TEST(test_quotas_are_told),
+		TEST(test_undecided_requests),       TEST(test_log_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
