@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/zygote.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -67,6 +68,8 @@ int child_spawn(const struct child_spec *spec, pid_t *ret_pid, int *ret_pidfd,
 	pid_t pid;
 	int r, fd;
 
+	if (spec->zygote)
+		return zygote_spawn(spec->zygote, spec, ret_pid, ret_pidfd, err);
 	if (spec->n_fds > MAX_FDS)
 		return error_set(err, EINVAL, "too many descriptors for '%s'", spec->path);
 	for (size_t i = 0; i < spec->n_fds; i++)

@@ -14,6 +14,8 @@ struct child_fd {
 	int target; /* its number in the child */
 };
 
+struct zygote;
+
 struct child_spec {
 	const char *path;        /* absolute file; never searched on PATH */
 	const char *const *argv; /* NULL-terminated */
@@ -22,6 +24,8 @@ struct child_spec {
 	const struct child_fd *fds;
 	size_t n_fds;     /* 0 to 2 that are not named here are /dev/null */
 	bool new_session; /* setsid(): outlives its parent's terminal */
+	struct zygote
+		*zygote; /* forks it, instead of path being run (base/zygote.h); NULL: none */
 };
 
 /* How a child ended. */

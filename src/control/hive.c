@@ -25,7 +25,7 @@ struct hive *hive_new(struct loop *loop, const struct config *config, int64_t (*
 	hive->boot_ms = clock_boot_ms;
 	hive->config = config;
 	/* not by its path: who started us may be able to walk it and we not */
-	hive->worker_path = str_dup("/proc/self/exe");
+	hive->workers = zygote_new("/proc/self/exe", "skepd");
 	hive->templates_fd = -1;
 	hive->lock = lock_new();
 	hive->declared = json_object();
@@ -70,7 +70,7 @@ void hive_free(struct hive *hive)
 	free(hive->agents);
 	free(hive->kept);
 	free(hive->proposals);
-	free(hive->worker_path);
+	zygote_free(hive->workers);
 	free(hive->doubt.dir);
 	previews_free(hive);
 	json_decref(hive->inputs);

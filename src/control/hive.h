@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/loop.h"
+#include "base/zygote.h"
 #include "control/quota.h"
 #include "host/executor.h"
 #include "model/config.h"
@@ -117,9 +118,8 @@ struct hive {
 		void); /* the one of logins, which only counts; tests hand in another */
 	const struct config *config;
 	struct executor *executor;
-	char *worker_path; /* the program whose hidden subcommands are the workers: skepd itself
-			    */
-	int templates_fd;  /* config->templates_dir, opened by who could; −1: by its path */
+	struct zygote *workers; /* of the program whose hidden subcommands they are: skepd */
+	int templates_fd; /* config->templates_dir, opened by who could; −1: by its path */
 	bool stopping;
 	void (*on_quiet)(struct hive *hive); /* while stopping: no operation is left */
 	void *program;                       /* whose hive this is; not ours to look into */

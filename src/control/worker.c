@@ -91,10 +91,10 @@ static void on_failed_start(void *data)
 static void start_child(struct worker *w, const char *const *argv, const struct child_fd *fds,
 			size_t n_fds, int64_t deadline_ms)
 {
-	struct child_spec spec = {.path = w->hive->worker_path,
-				  .argv = argv,
+	struct child_spec spec = {.argv = argv,
 				  .fds = fds,
-				  .n_fds = n_fds};
+				  .n_fds = n_fds,
+				  .zygote = w->hive->workers};
 
 	if (child_start(w->hive->loop, &spec, deadline_ms, RESULT_MAX, on_child, w, NULL,
 			&w->err) < 0) {

@@ -40,5 +40,9 @@ void worker_repack(struct hive *hive, const char *dir, worker_fn fn, void *data)
  * status. */
 int worker_main(int argc, char **argv);
 
+/* What all workers do first is done once, by the process that forks them; what fails fails in
+ * them. */
+void worker_prepare(void);
+
 /* Whether a command word names one. */
 bool worker_is_one(const char *word);

@@ -182,6 +182,11 @@ static int run(int argc, char **argv, json_t *result, struct error *err)
 	return error_set(err, EINVAL, "wrong arguments for a worker");
 }
 
+void worker_prepare(void)
+{
+	(void)git_setup(true, NULL);
+}
+
 int worker_main(int argc, char **argv)
 {
 	json_t *result = json_pack("{s:b}", "ok", 1);

@@ -134,7 +134,7 @@ static void on_request(json_t *request, const int *fds, size_t n_fds, void *data
 		r = error_set_code(&err, EINVAL, "unknown_cmd", "skep-exec has no such verb");
 	if (r == 0)
 		r = table_check(verb, request, n_fds, &err);
-	if (r == 0 && verb->handler)
+	if (r == 0 && (verb->handler || verb->open))
 		r = start_job(d, verb, (uint64_t)id, request, fds, n_fds, &err);
 	else if (r == 0 && (r = do_here(d, name, request, &err)) == 0)
 		confirm(d, (uint64_t)id);

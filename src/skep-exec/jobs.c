@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/sock.h"
+#include "base/zygote.h"
 #include "host/message.h"
 
 #include <errno.h>
@@ -17,6 +18,8 @@
 #include <unistd.h>
 
 #define CHANNEL_FD 3
+#define READER_STREAM_FD 3
+#define READER_DIR_FD 4
 #define STOP_GRACE_MS 15000 /* a request told to end has this long */
 
 struct job {
@@ -25,7 +28,7 @@ struct job {
 	uint64_t id;
 	char *agent; /* NULL when the request names none */
 	struct child *child;
-	int fd;
+	int fd; /* of a reader: -1 */
 	struct watch *watch;
 	struct timer *timer; /* deadline, or grace after a stop */
 	int64_t deadline_ms;
@@ -38,16 +41,19 @@ struct job {
 struct jobs {
 	struct loop *loop;
 	const struct options *options;
+	struct zygote *readers;
 	LIST_HEAD(, job) list;
 	size_t count;
 };
 
 struct jobs *jobs_new(struct loop *loop, const struct options *options)
 {
+	_cleanup_free_ char *reader = str_format("%s/skep-export", options->place.program_dir);
 	struct jobs *jobs = mem_new(1, sizeof(*jobs));
 
 	jobs->loop = loop;
 	jobs->options = options;
+	jobs->readers = zygote_new(reader, "skep-export");
 	LIST_INIT(&jobs->list);
 	return jobs;
 }
@@ -64,10 +70,11 @@ static void job_free(struct job *job)
 }
 
 /* The process leads a group of its own, which holds its helpers; containers are in other
- * sessions. */
+ * sessions. One that was forked a moment ago may not have come to make its group. */
 static void kill_group(const struct job *job)
 {
-	(void)kill(-child_pid(job->child), SIGKILL);
+	if (kill(-child_pid(job->child), SIGKILL) < 0)
+		(void)kill(child_pid(job->child), SIGKILL);
 }
 
 void jobs_free(struct jobs *jobs)
@@ -81,6 +88,7 @@ void jobs_free(struct jobs *jobs)
 		child_free(job->child);
 		job_free(job);
 	}
+	zygote_free(jobs->readers);
 	free(jobs);
 }
 
@@ -127,21 +135,26 @@ static void on_message(int fd, bool readable, bool writable, void *data)
 		watch_set(job->watch, false, false);
 }
 
-static void answer_failure(struct job *job, const struct child_exit *exit)
+/* What the process did not say. */
+static void answer_end(struct job *job, const struct child_exit *exit)
 {
+	bool is_reader = job->verb->open != NULL;
 	struct error err = {};
 	json_t *answer;
 	char how[64];
 
-	if (job->cancelled)
+	if (is_reader && !exit->signaled && exit->status == 0)
+		;
+	else if (job->cancelled)
 		error_set(&err, ECANCELED, "%s was cancelled", job->verb->name);
 	else if (job->late)
 		error_set(&err, ETIMEDOUT, "%s was not done within %lld s and was ended",
 			  job->verb->name, (long long)(job->deadline_ms / 1000));
 	else
-		error_set(&err, EIO, "%s %s without an answer", job->verb->name,
-			  child_exit_text(how, exit));
-	answer = message_failure(job->id, &err);
+		error_set(&err, EIO, "%s %s%s", is_reader ? "skep-export" : job->verb->name,
+			  child_exit_text(how, exit), is_reader ? "" : " without an answer");
+	answer = err.err ? message_failure(job->id, &err)
+			 : json_pack("{s:I, s:b}", "id", (json_int_t)job->id, "ok", 1);
 	job->fn(answer, NULL, 0, true, job->data);
 	json_decref(answer);
 }
@@ -163,7 +176,7 @@ static void on_exit_of_child(const struct child_exit *exit, const struct buf *ou
 	while (!job->answered && has_message(job) && take_message(job))
 		;
 	if (!job->answered)
-		answer_failure(job, exit);
+		answer_end(job, exit);
 	job_free(job);
 }
 
@@ -205,12 +218,60 @@ static int hand_over(const struct job *job, json_t *arguments, const int *fds, s
 	return r < 0 ? error_set_errno(err, r, "cannot hand over '%s'", job->verb->name) : 0;
 }
 
+static int start_verb(struct job *job, json_t *arguments, const int *fds, size_t n_fds,
+		      struct error *err)
+{
+	int pair[2], r;
+
+	r = sock_pair(SOCK_SEQPACKET | SOCK_NONBLOCK, pair, err);
+	if (r < 0)
+		return r;
+	/* The child's end blocks: its handler is straight-line code. */
+	(void)fcntl(pair[1], F_SETFL, fcntl(pair[1], F_GETFL) & ~O_NONBLOCK);
+	message_prepare(pair[0]);
+	message_prepare(pair[1]);
+	job->fd = pair[0];
+	r = hand_over(job, arguments, fds, n_fds, err);
+	if (r == 0)
+		r = spawn(job, pair[1], err);
+	(void)close(pair[1]);
+	if (r == 0)
+		job->watch = loop_watch(job->jobs->loop, job->fd, true, false, on_message, job);
+	return r;
+}
+
+static int start_reader(struct job *job, const json_t *arguments, const int *fds,
+			struct error *err)
+{
+	const struct options *options = job->jobs->options;
+	const struct verb_request request = {.place = &options->place,
+					     .supervisor = options_supervisor(options),
+					     .arguments = arguments};
+	_cleanup_close_ int dir = job->verb->open(&request, err);
+	char uid[24];
+	const char *const argv[] = {"skep-export", "serve", "--uid", uid, "--gid", uid, NULL};
+	const struct child_fd child_fds[] = {{.fd = fds[0], .target = READER_STREAM_FD},
+					     {.fd = dir, .target = READER_DIR_FD}};
+	const struct child_spec spec = {.argv = argv,
+					.fds = child_fds,
+					.n_fds = ARRAY_SIZE(child_fds),
+					.new_session = true,
+					.zygote = job->jobs->readers};
+
+	if (dir < 0)
+		return dir;
+	snprintf(uid, sizeof(uid), "%lld",
+		 (long long)json_integer_value(json_object_get(arguments, "owner")));
+	return child_start(job->jobs->loop, &spec, 0, 0, on_exit_of_child, job, &job->child,
+			   err);
+}
+
 int jobs_start(struct jobs *jobs, const struct verb *verb, uint64_t id, json_t *arguments,
 	       const int *fds, size_t n_fds, job_fn fn, void *data, struct error *err)
 {
 	const char *agent = json_string_value(json_object_get(arguments, "agent"));
 	struct job *job;
-	int pair[2], r;
+	int r;
 
 	if (jobs->count >= (verb->flags & VERB_MINOR ? JOBS_MAX - JOBS_KEPT : JOBS_MAX) &&
 	    !(verb->flags & VERB_INTERNAL))
@@ -219,32 +280,22 @@ int jobs_start(struct jobs *jobs, const struct verb *verb, uint64_t id, json_t *
 	if (find(jobs, id))
 		return error_set(err, EEXIST, "request %llu is being worked on",
 				 (unsigned long long)id);
-	r = sock_pair(SOCK_SEQPACKET | SOCK_NONBLOCK, pair, err);
-	if (r < 0)
-		return r;
-	/* The child's end blocks: its handler is straight-line code. */
-	(void)fcntl(pair[1], F_SETFL, fcntl(pair[1], F_GETFL) & ~O_NONBLOCK);
-	message_prepare(pair[0]);
-	message_prepare(pair[1]);
 	job = mem_new(1, sizeof(*job));
 	job->jobs = jobs;
 	job->verb = verb;
 	job->id = id;
 	job->agent = str_dup(agent);
-	job->fd = pair[0];
+	job->fd = -1;
 	job->fn = fn;
 	job->data = data;
 	LIST_INSERT_HEAD(&jobs->list, job, next);
 	jobs->count++;
-	r = hand_over(job, arguments, fds, n_fds, err);
-	if (r == 0)
-		r = spawn(job, pair[1], err);
-	(void)close(pair[1]);
+	r = verb->open ? start_reader(job, arguments, fds, err)
+		       : start_verb(job, arguments, fds, n_fds, err);
 	if (r < 0) {
 		job_free(job);
 		return r;
 	}
-	job->watch = loop_watch(jobs->loop, job->fd, true, false, on_message, job);
 	job->deadline_ms = table_deadline_ms(verb, arguments);
 	if (job->deadline_ms > 0)
 		job->timer = loop_timer(jobs->loop, job->deadline_ms, on_deadline, job);
@@ -323,5 +374,5 @@ bool jobs_own(const struct jobs *jobs, pid_t pid)
 	for (job = LIST_FIRST(&jobs->list); job; job = LIST_NEXT(job, next))
 		if (child_pid(job->child) == pid)
 			return true;
-	return false;
+	return zygote_own(jobs->readers, pid);
 }

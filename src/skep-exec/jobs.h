@@ -1,6 +1,7 @@
 /*
- * Requests being worked on, each by a process of its own (`skep-exec verb NAME`): started,
- * listened to, told to end early, ended at their deadline.
+ * Requests being worked on, each by a process of its own: started, listened to, told to end
+ * early, ended at their deadline. It is `skep-exec verb NAME`, which answers; or a reader of a
+ * repository, forked by the zygote of skep-export, whose end is the answer.
  */
 #pragma once
 

@@ -57,7 +57,7 @@ static const struct verb verbs[] = {
 	 ARGUMENTS(AGENT, REQUIRED("paused", ARG_BOOL, 0, 0))},
 	{.name = "freeze", .handler = verb_freeze, .deadline_ms = 20 * SECOND,
 	 ARGUMENTS(AGENT, REQUIRED("frozen", ARG_BOOL, 0, 0))},
-	{.name = "export", .handler = verb_export, .deadline_ms = 90 * SECOND, .n_fds = 1,
+	{.name = "export", .open = export_open, .deadline_ms = 90 * SECOND, .n_fds = 1,
 	 ARGUMENTS(AGENT, OWNER, OPTIONAL("from", ARG_TEXT, 0, 16), OPTIONAL("timeout_s", ARG_INT, 1, TIMEOUT_MAX_S))},
 	{.name = "import-look", .handler = verb_import_look, .deadline_ms = 60 * SECOND, .n_fds = 1,
 	 ARGUMENTS()},

@@ -44,6 +44,9 @@ struct verb {
 	int64_t deadline_ms; /* 0: none; "timeout_s" of a request is added */
 	unsigned flags;
 	verb_fn handler; /* NULL: the daemon itself answers */
+	/* Instead of a handler: the request is done by `skep-export serve` alone, in the
+	 * directory this opens. Called in the daemon, where nothing may take long. */
+	int (*open)(const struct verb_request *request, struct error *err);
 };
 
 /* The table itself, for whoever walks it. */
@@ -75,7 +78,7 @@ int verb_import_look(struct verb_request *request, json_t *answer, struct error 
 int verb_import_stage(struct verb_request *request, json_t *answer, struct error *err);
 int verb_import_take(struct verb_request *request, json_t *answer, struct error *err);
 int verb_import_drop(struct verb_request *request, json_t *answer, struct error *err);
-int verb_export(struct verb_request *request, json_t *answer, struct error *err);
+int export_open(const struct verb_request *request, struct error *err);
 int verb_build(struct verb_request *request, json_t *answer, struct error *err);
 int verb_retain(struct verb_request *request, json_t *answer, struct error *err);
 int verb_build_nix(struct verb_request *request, json_t *answer, struct error *err);

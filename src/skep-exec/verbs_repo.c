@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #define DIR_FD 4
-#define STREAM_FD 3
 #define OBJECTS_MAX_FILES 2000000
 #define OBJECTS_MAX_BYTES (8ull << 30)
 
@@ -30,20 +29,19 @@ static uid_t owner_of(const struct verb_request *request)
 }
 
 /* Runs a verb of skep-export in a repository's directory. */
-static int run(const struct verb_request *request, const char *verb, int dir_fd, int stream_fd,
+static int run(const struct verb_request *request, const char *verb, int dir_fd,
 	       const json_t *input, struct error *err)
 {
 	char uid[16];
 	const char *const args[] = {verb, "--uid", uid, "--gid", uid, NULL};
-	const struct child_fd fds[] = {{.fd = dir_fd, .target = DIR_FD},
-				       {.fd = stream_fd, .target = STREAM_FD}};
+	const struct child_fd fds[] = {{.fd = dir_fd, .target = DIR_FD}};
 	const struct helper helper = {
 		.program = "skep-export",
 		.args = args,
 		.fds = fds,
-		.n_fds = stream_fd >= 0 ? 2 : 1,
+		.n_fds = ARRAY_SIZE(fds),
 		.input = input,
-		.result_fd = input ? STDOUT_FILENO : -1,
+		.result_fd = STDOUT_FILENO,
 	};
 
 	snprintf(uid, sizeof(uid), "%u", (unsigned)owner_of(request));
@@ -116,7 +114,7 @@ static int seed_from_applied(const struct verb_request *request, int repository,
 		return r;
 	input = json_pack("{s:O, s:O}", "commit", json_object_get(request->arguments, "commit"),
 			  "url", json_object_get(request->arguments, "url"));
-	r = run(request, "checkout", repository, -1, input, err);
+	r = run(request, "checkout", repository, input, err);
 	json_decref(input);
 	return r;
 }
@@ -129,7 +127,7 @@ static int seed_from_files(const struct verb_request *request, int repository,
 			  json_object_get(request->arguments, "files"), "url",
 			  json_object_get(request->arguments, "url"), "time",
 			  json_integer_value(json_object_get(request->arguments, "time")));
-	int r = run(request, "seed", repository, -1, input, err);
+	int r = run(request, "seed", repository, input, err);
 
 	json_decref(input);
 	return r;
@@ -202,21 +200,14 @@ int verb_remote(struct verb_request *request, json_t *answer, struct error *err)
 	if (fd < 0)
 		return fd;
 	input = json_pack("{s:O}", "url", json_object_get(request->arguments, "url"));
-	r = run(request, "remote", fd, -1, input, err);
+	r = run(request, "remote", fd, input, err);
 	json_decref(input);
 	return r;
 }
 
-int verb_export(struct verb_request *request, json_t *answer, struct error *err)
+int export_open(const struct verb_request *request, struct error *err)
 {
 	const char *from = json_string_value(json_object_get(request->arguments, "from"));
-	_cleanup_close_ int fd =
-		from ? import_open(request, from, err) : open_repository(request, err);
-	int stream = request->fds[0];
 
-	(void)answer;
-	if (fd < 0)
-		return fd;
-	request->fds[0] = -1; /* the exporter's alone: its end is what the importer hears */
-	return run(request, "serve", fd, stream, NULL, err);
+	return from ? import_open(request, from, err) : open_repository(request, err);
 }

@@ -1,9 +1,11 @@
 /*
  * skep-export serve|seed|checkout|remote --uid N --gid N
+ * skep-export zygote
  *
  * The only program that touches an agent's own repository. Its parent, which is root, starts it
  * with the repository's directory as descriptor 4; it makes that directory its root, takes the
- * ids given (those of the directory's owner), and only then looks at anything.
+ * ids given (those of the directory's owner), and only then looks at anything. Those that serve
+ * are forked by a zygote (base/zygote.h), which as root looks at nothing at all.
  *
  *   serve   hands out git objects by id on the stream socket that is descriptor 3, until its
  * peer closes it (git/reader.h has the protocol) seed    makes the first state of the
@@ -25,6 +27,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/zygote.h"
 #include "git/import.h"
 #include "git/reader.h"
 #include "git/repo.h"
@@ -230,11 +233,16 @@ static void report(int r, const struct error *err)
 
 int main(int argc, char **argv)
 {
-	struct jail jail = {.dir_fd = DIR_FD, .parent = getppid(), .wall_s = WALL_S};
+	struct jail jail = {.dir_fd = DIR_FD, .wall_s = WALL_S};
 	const struct verb *verb = NULL;
 	struct error err = {};
 	int r;
 
+	if (argc == 2 && strcmp(argv[1], ZYGOTE_WORD) == 0) {
+		(void)git_setup(false, NULL); /* again in each child, which tells what fails */
+		zygote_serve(&argc, &argv);
+	}
+	jail.parent = getppid();
 	if (!parse_options(argc, argv, &jail))
 		return usage();
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)

@@ -1,6 +1,7 @@
-/* skepd: the controller. One program, four ways in: the daemon, its standalone parent, and its
- * workers. */
+/* skepd: the controller. One program, four ways in: the daemon, its standalone parent, its
+ * workers, and the process that forks those. */
 #include "base/log.h"
+#include "base/zygote.h"
 #include "control/worker.h"
 #include "skepd/options.h"
 #include "skepd/serve.h"
@@ -27,6 +28,10 @@ int main(int argc, char **argv)
 	struct error err = {};
 	int r;
 
+	if (argc == 2 && strcmp(argv[1], ZYGOTE_WORD) == 0) {
+		worker_prepare();
+		zygote_serve(&argc, &argv);
+	}
 	if (argc > 1 && worker_is_one(argv[1]))
 		return worker_main(argc, argv);
 	log_open("skepd");

@@ -54,6 +54,14 @@ is_gone() {
 	fails in_host pgrep -f "$1"
 }
 
+# confined NAME: such a process has given up what it does not need
+confined() {
+	local pid
+	pid=$(in_host pgrep -f "$1")
+	equal $'CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2' \
+		"$(in_host grep -E '^(CapPrm|CapEff|NoNewPrivs|Seccomp):' "/proc/$pid/status")"
+}
+
 # A commit whose only new file is a FIFO in the manager's repository: its import waits for ever. Prints the commit.
 hanging_commit() {
 	commit alice 'echo hang-$RANDOM > rootfs/etc/hang; git add -A; git commit -qm hang; blob=$(git rev-parse HEAD:rootfs/etc/hang)
@@ -68,10 +76,12 @@ big() {
 @test "the controller, while it imports" {
 	COMMIT=$(hanging_commit)
 	background submit skep exec hm1nd -- /run/hive/bin/skep submit alice "$COMMIT"
-	wait_for 60 in_host pgrep -x skep-export
+	wait_for 60 in_host pgrep -f 'skep-export serve'
+	wait_for 10 confined 'skep-export serve'
+	wait_for 10 confined import-worker
 	before=$(tags alice)
 	kill_unit skepd.service
-	wait_for 90 is_gone skep-export
+	wait_for 90 is_gone 'skep-export serve'
 	is_gone import-worker
 	is_true
 	equal "$before" "$(tags alice)"
@@ -90,7 +100,7 @@ big() {
 		kill_first "$victim"
 		wait_for 60 in_host sh -c "! systemctl is-active -q submit-${victim:0:4}"
 		in_host grep 'was not taken' "/tmp/submit-${victim:0:4}"
-		wait_for 90 is_gone skep-export
+		wait_for 90 is_gone 'skep-export serve'
 		equal "$before" "$(tags alice)"
 		is_true
 		follow alice

@@ -111,7 +111,7 @@ def measure_change(bench, pair, floor, base, changes, n, case, goal):
     # pack, its index, the tag object and the reference; and as many directories
     bench.compare(case, {'skep': skep, 'elsewhere': lambda: pair.submit_elsewhere(state['commit']),
                          'floor': lambda: floor.ms(4, max(state['bytes'] // 4, 1))}, n, goal=goal,
-                  note='starts three processes: the verb, the jailed reader, the import worker' if goal else None)
+                  note='forks two processes: the jailed reader and the import worker' if goal else None)
 
 
 def measure(bench):

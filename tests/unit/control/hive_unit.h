@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/sock.h"
+#include "base/zygote.h"
 #include "control/server.h"
 #include "control/start.h"
 #include "git/repo.h"
@@ -78,7 +79,7 @@ static void hive_on_term(int signum, void *data)
 static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 {
 	_cleanup_free_ char *here = file_program_dir(), *crash_file = NULL, *tidy_file = NULL,
-			    *web_path = NULL;
+			    *web_path = NULL, *worker_path = NULL;
 	struct error err = {};
 	struct config config;
 	struct loop *loop = loop_new();
@@ -105,8 +106,9 @@ static void hive_daemon_main(struct hive_unit *u, int channel, int ready)
 	}
 	snprintf(hive_clock_path, sizeof(hive_clock_path), "%s/clock", u->dir);
 	hive = hive_new(loop, &config, hive_wall_s);
-	free(hive->worker_path);
-	hive->worker_path = str_format("%s/../../skepd", here);
+	zygote_free(hive->workers);
+	worker_path = str_format("%s/../../skepd", here);
+	hive->workers = zygote_new(worker_path, "skepd");
 	hive_ready_fd = ready;
 	if (hive_prepare)
 		hive_prepare(hive);

@@ -46,8 +46,8 @@ static void in_daemon(struct hive *hive)
 	(void)dup2(fd, STDERR_FILENO);
 	(void)close(fd);
 	(void)dup2(plan_fd, PLAN_FD);
-	free(hive->worker_path);
-	hive->worker_path = str_dup("/proc/self/exe");
+	zygote_free(hive->workers);
+	hive->workers = zygote_new("/proc/self/exe", "skepd");
 	/* what the test's framework would make of them is nobody's here */
 	for (size_t i = 0; i < ARRAY_SIZE(deadly); i++)
 		(void)signal(deadly[i], SIG_DFL);
@@ -419,6 +419,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_faults),
 	};
 
+	if (argc == 2 && strcmp(argv[1], ZYGOTE_WORD) == 0) {
+		worker_prepare();
+		zygote_serve(&argc, &argv);
+	}
 	if (argc > 1 && worker_is_one(argv[1]))
 		return be_worker(argc, argv);
 	return cmocka_run_group_tests(tests, NULL, NULL);
