@@ -21,16 +21,17 @@
 #include "control/cancel.h"
 #include "control/candidate.h"
 #include "control/container.h"
+#include "control/derived.h"
 #include "control/event.h"
 #include "control/inputs.h"
 #include "control/joblog.h"
 #include "control/lifecycle.h"
-#include "control/meta.h"
 #include "control/outcome.h"
 #include "control/port.h"
 #include "control/postmortem.h"
 #include "control/probe.h"
 #include "control/rename.h"
+#include "control/room.h"
 #include "control/systems.h"
 #include "control/update.h"
 #include "git/refs.h"
@@ -72,12 +73,8 @@ static void fail(struct op *op, const char *code)
 		update_failed(op);
 		return;
 	}
-	/* nothing is wrong with the commit: it is still owed */
-	if (!op->touched && error_passes(&op->err)) {
-		joblog_line(op->log, "put off: %s", error_text(&op->err));
-		op_finish(op, op->err.err);
+	if (outcome_put_off(op))
 		return;
-	}
 	if (deploy_runs_unrecorded(op)) {
 		op->touched = true;
 		op->why = op->err;
@@ -89,36 +86,20 @@ static void fail(struct op *op, const char *code)
 	outcome_fail(op);
 }
 
-/* The tag is on disk: everything that follows from it. Failing here loses nothing, the next
- * start repeats it. */
-static void roll_forward(struct op *op, const char *meta_commit)
+/* The tag is on disk: everything that follows from it, however long the disk is full. */
+static void roll_forward(struct op *op)
 {
-	_cleanup_(repo_freep) struct repo *repo = NULL;
-	char main[OID_HEX_SIZE] = "";
 	struct error err = {};
-	int r = hive_open_applied(op->hive, op->agent->settings.name, &repo, &err);
 
-	/* wherever it was left when a move like this one failed */
-	if (r == 0)
-		r = refs_read(repo, "refs/heads/main", main, &err);
-	if (r == 0 || r == -ENOENT)
-		r = refs_move(repo, "refs/heads/main", op->commit, main[0] ? main : NULL, &err);
-	if (r == 0)
-		crash_point("main-moved");
-	if (r == 0)
-		r = meta_publish(op->hive, meta_commit, &err);
-	if (r < 0)
-		log_event(LOG_ERR, error_text(&err), "SKEP_AGENT", op->agent->settings.name,
-			  NULL);
-}
-
-/* Of the commit of meta. */
-static char *record_message(const struct op *op)
-{
-	const struct settings *s = &op->agent->settings;
-
-	return str_format("deploy %s deployed/%" PRId64 " %.*s", s->name,
-			  op->proposal ? op->proposal->id : s->deployed, OID_SHORT, op->commit);
+	if (derived_move(op, &err) < 0) {
+		outcome_later(op, &err, roll_forward);
+		return;
+	}
+	joblog_line(op->log, "deployed: %s runs %.*s as deployed/%" PRId64,
+		    op->agent->settings.name, OID_SHORT, op->commit, op->proposal->id);
+	ledger_mark_stale(op->hive, op->agent);
+	systems_release(op->hive, op->agent);
+	lifecycle_settle(op);
 }
 
 static void record(struct op *op)
@@ -131,7 +112,7 @@ static void record(struct op *op)
 		.downtime_ms = op->agent->downtime_ms,
 	};
 	int64_t old_deployed = s->deployed;
-	char meta_commit_id[OID_HEX_SIZE], old_system[SYSTEM_SIZE];
+	char old_system[SYSTEM_SIZE];
 	_cleanup_free_ char *message = NULL;
 	int r;
 
@@ -143,14 +124,15 @@ static void record(struct op *op)
 		lifecycle_settle(op);
 		return;
 	}
-	message = record_message(op);
+	message = derived_message(op);
 	s->deployed = p->id;
 	memcpy(s->revision, op->commit, sizeof(s->revision));
 	memcpy(old_system, s->system, sizeof(old_system));
 	s->system[0] = '\0';
-	verdict.meta_commit = meta_commit_id;
+	verdict.meta_commit = op->meta_commit;
 	crash_point("probed");
-	r = candidate_commit(op, message, meta_commit_id, &op->err);
+	memcpy(op->meta_parent, op->hive->meta_head, sizeof(op->meta_parent));
+	r = candidate_commit(op, message, op->meta_commit, &op->err);
 	if (r == 0)
 		r = ledger_decide(op->hive, p, PROPOSAL_DEPLOYED, &verdict, &op->err);
 	if (r < 0) {
@@ -164,12 +146,7 @@ static void record(struct op *op)
 	/* how often the system before it went down says nothing of this one */
 	op->agent->attempts = 0;
 	crash_point("deployed");
-	roll_forward(op, meta_commit_id);
-	joblog_line(op->log, "deployed: %s runs %.*s as deployed/%" PRId64, s->name, OID_SHORT,
-		    op->commit, p->id);
-	ledger_mark_stale(op->hive, op->agent);
-	systems_release(op->hive, op->agent);
-	lifecycle_settle(op);
+	roll_forward(op);
 }
 
 /* ---- back to the old system ---- */
@@ -361,7 +338,9 @@ static void switch_now(struct op *op)
 {
 	json_t *spec = NULL;
 
-	if (container_spec(op->hive, op->agent, op->commit, op->system, &spec, &op->err) < 0) {
+	/* a root of its own takes room: better none of it than half of it */
+	if ((op->proposal && room_check(op->hive, &op->err) < 0) ||
+	    container_spec(op->hive, op->agent, op->commit, op->system, &spec, &op->err) < 0) {
 		op->r = op->err.err;
 		fail(op, "deploy_failed");
 		return;
@@ -460,7 +439,7 @@ void deploy_back(struct op *op, const struct error *why)
 static void build(struct op *op)
 {
 	const struct settings *s = &op->agent->settings;
-	_cleanup_free_ char *message = record_message(op);
+	_cleanup_free_ char *message = derived_message(op);
 	_cleanup_close_ int log_fd = -1;
 	json_t *arguments = NULL;
 

@@ -5,14 +5,12 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "control/metrics.h"
+#include "control/room.h"
 #include "git/commit.h"
 #include "wire/answer.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/statvfs.h>
-
-#define ROOM_LEAST_BYTES (64LL << 20) /* with less, a verdict may not find room for its tag */
 
 int handle_metrics(struct session *s, const json_t *request, struct error *err)
 {
@@ -56,18 +54,6 @@ static int check_record(const struct hive *hive, struct error *err)
 	return r;
 }
 
-static int check_room(const struct hive *hive, struct error *err)
-{
-	struct statvfs fs;
-
-	if (statvfs(hive->config->state_dir, &fs) < 0)
-		return error_set_errno(err, errno, "cannot look at the state directory");
-	if ((int64_t)fs.f_bavail * (int64_t)fs.f_frsize < ROOM_LEAST_BYTES)
-		return error_set(err, ENOSPC, "less than %lld MiB are free for the record",
-				 ROOM_LEAST_BYTES >> 20);
-	return 0;
-}
-
 int handle_ready(struct session *s, const json_t *request, struct error *err)
 {
 	static const struct {
@@ -77,7 +63,7 @@ int handle_ready(struct session *s, const json_t *request, struct error *err)
 		{"running", check_going_on},
 		{"containers", check_hands},
 		{"record", check_record},
-		{"room", check_room},
+		{"room", room_check},
 	};
 	json_t *checks = json_array();
 	bool ok = true;

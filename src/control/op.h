@@ -54,6 +54,8 @@ struct op {
 	char system[SYSTEM_SIZE], old_system[SYSTEM_SIZE]; /* what was built; "": none yet */
 	/* the commit of meta that Nix builds, and what it was made on */
 	char candidate[OID_HEX_SIZE], candidate_parent[OID_HEX_SIZE];
+	/* the one that records it, likewise */
+	char meta_commit[OID_HEX_SIZE], meta_parent[OID_HEX_SIZE];
 	bool preview; /* nothing is to be deployed */
 	struct joblog *log;
 	uint64_t build; /* the request to skep-exec while it builds; 0: none */

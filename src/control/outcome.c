@@ -5,6 +5,7 @@
 #include "base/crash.h"
 #include "base/log.h"
 #include "control/joblog.h"
+#include "control/room.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,6 +23,15 @@ void outcome_later(struct op *op, const struct error *err, op_step step)
 	log_event(LOG_ERR, error_text(err), "SKEP_AGENT", op->agent->settings.name, NULL);
 	joblog_line(op->log, "cannot record the outcome, trying again: %s", error_text(err));
 	op_sleep(op, RECORD_AGAIN_MS, step);
+}
+
+bool outcome_put_off(struct op *op)
+{
+	if (op->touched || !(error_passes(&op->err) || room_is_why(op->hive, &op->err)))
+		return false;
+	joblog_line(op->log, "put off: %s", error_text(&op->err));
+	op_finish(op, op->err.err);
+	return true;
 }
 
 void outcome_fail(struct op *op)

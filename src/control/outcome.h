@@ -10,6 +10,12 @@
  */
 void outcome_fail(struct op *op);
 
+/*
+ * Ends an operation that failed before it touched the container, and whose failure says nothing
+ * of the commit: it is still owed. false: this is not one.
+ */
+bool outcome_put_off(struct op *op);
+
 /* Records deployed/N of a proposal that has no agent's repository, then ends the operation. */
 void outcome_done(struct op *op);
 
