@@ -137,6 +137,17 @@ static struct proposal *make_proposal(const struct submission *s, const json_t *
 	return p;
 }
 
+/* What a worker that was killed left in the repository. One imports into it at a time. */
+static void clean_up(const struct submission *s)
+{
+	_cleanup_free_ char *dir = hive_applied_dir(s->hive, s->agent);
+	struct error err = {};
+	int removed = 0;
+
+	if (repo_recover_objects(dir, &removed, &err) < 0)
+		log_line(LOG_WARNING, "%s", error_text(&err));
+}
+
 static void on_imported(const json_t *result, const struct error *err, void *data)
 {
 	struct submission *s = data;
@@ -153,6 +164,7 @@ static void on_imported(const json_t *result, const struct error *err, void *dat
 		return;
 	}
 	if (!result) {
+		clean_up(s);
 		why = *err;
 		error_prefix(&why, "commit %s of '%s' was not taken", s->commit, s->agent);
 		finish(s, NULL, false, &why);

@@ -70,7 +70,8 @@ static inline void repo_freep(struct repo **repo)
  */
 int repo_recover(const char *dir, int *ret_removed, struct error *err);
 
-/* The same but for the locks of references, which refs_scan_recovering() removes. */
+/* The same but for the locks of references, which refs_scan_recovering() removes; also after
+ * the death of the one process that added objects. */
 int repo_recover_objects(const char *dir, int *ret_removed, struct error *err);
 
 /*

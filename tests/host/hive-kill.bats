@@ -97,6 +97,8 @@ big() {
 		COMMIT=$(hanging_commit)
 		before=$(tags alice)
 		background "submit-${victim:0:4}" skep exec hm1nd -- /run/hive/bin/skep submit alice "$COMMIT"
+		# as if it had come to writing
+		in_host runuser -u skep -- touch /var/lib/skep/applied/alice/.git/objects/pack/tmp_pack-dead.idx
 		kill_first "$victim"
 		wait_for 60 in_host sh -c "! systemctl is-active -q submit-${victim:0:4}"
 		in_host grep 'was not taken' "/tmp/submit-${victim:0:4}"
