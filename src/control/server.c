@@ -64,6 +64,7 @@ struct server {
 	struct listener *listeners;
 	size_t n_sessions[CROWD_COUNT];
 	struct timer *pause; /* nobody is let in until then; NULL: as usual */
+	bool no_descriptors; /* and that was told */
 	uint64_t last_id;
 };
 
@@ -251,7 +252,12 @@ static int accept_one(struct server *server, int listen_fd)
 {
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+	if (fd >= 0)
+		server->no_descriptors = false;
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && !server->pause) {
+		if (!server->no_descriptors)
+			log_line(LOG_ERR, "who connects has to wait: %s", strerror(errno));
+		server->no_descriptors = true;
 		let_in(server, false);
 		server->pause =
 			loop_timer(server->hive->loop, ACCEPT_PAUSE_MS, on_pause_over, server);

@@ -34,6 +34,7 @@ struct daemon {
 	int operator_fd, read_fd, web_fd;
 	int64_t admin_gid, read_gid, web_uid;
 	int64_t watchdog_ms;
+	int spare_fd; /* given up while systemd is told that all is well; -1: none */
 	int result;
 	struct error *err;
 };
@@ -128,11 +129,20 @@ static void keep_socket(struct hive *hive, const char *agent, int fd)
 	(void)sd_pid_notify_with_fds(0, 0, state, fd >= 0 ? &fd : NULL, fd >= 0 ? 1 : 0);
 }
 
+static int take_spare(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Telling systemd takes a descriptor, and who has not been heard of for a while is ended: also
+ * when people have taken all others. */
 static void on_watchdog(void *data)
 {
 	struct daemon *d = data;
 
+	closep(&d->spare_fd);
 	sd_notify(0, "WATCHDOG=1");
+	d->spare_fd = take_spare();
 	(void)loop_timer(d->loop, d->watchdog_ms, on_watchdog, d);
 }
 
@@ -236,6 +246,7 @@ int serve(const struct options *options, struct error *err)
 		.admin_gid = config->admin_gid,
 		.read_gid = config->read_gid,
 		.web_uid = config->web_uid,
+		.spare_fd = take_spare(),
 		.err = err,
 	};
 	int r;
