@@ -210,6 +210,14 @@ $(BUILD)/helpers/attack: $(wildcard tests/attack/*.c) tests/attack/attack.h $(BU
 	$(call say,HELPER,tests/attack)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests $(ALL_LDFLAGS) $(if $(INSTRUMENT),,-static) -o $@ $(filter %.c,$^)
 
+# What services of a test host are started with: a date that jumps.
+PRELOADS := $(BUILD)/helpers/clock.so
+HELPERS += $(PRELOADS)
+$(PRELOADS): $(BUILD)/helpers/%.so: tests/host/lib/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,HELPER,$<)
+	$(Q)$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
+
 # Fuzzing: what outside data is read by, each under libFuzzer. A target is a file of tests/fuzz and the most bytes of an input.
 FUZZ_TARGETS := names:200 config:4096 agent_json:4096 settings:2048 request:4096 http:2048 tree:1024 commit:2048 lock:8192 tag:4096 \
 	conf:2048 log:2048 spec:4096 exec_message:4096 closure:2048 declared:4096
