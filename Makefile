@@ -279,6 +279,9 @@ check-crash: all $(BUILD)/unit/control/test_random $(SWEEP) ## a hive that dies 
 check-faults: all $(BUILD)/unit/control/test_faults ## every fault at every system call of every step of a hive's life; SKEP_STEP=deploy: of one
 	$(Q)SKEP_FAULTS=all $(BUILD)/unit/control/test_faults
 
+check-kills: all $(HELPERS) ## processes of a hive that has work killed at random for SECONDS (60), as root; SEED=N draws the same
+	$(Q)BUILD=$(BUILD) KILLS_SECONDS=$(SECONDS) KILLS_SEED=$(SEED) bats --tap tests/host/hive-kills.bats
+
 check-host: all $(HELPERS) ## the real daemon in real containers, as root
 	$(Q)BUILD=$(BUILD) tests/run host
 
@@ -420,6 +423,6 @@ help: ## this list
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all demo bench budget fuzz fuzzers sanitized build-fuzzers build-instrumented check check-unit check-model check-crash check-faults check-host check-attack check-web check-browser lint fmt sanitize sanitize-host coverage analyze print-flags dist man install uninstall clean help
+.PHONY: FORCE all demo bench budget fuzz fuzzers sanitized build-fuzzers build-instrumented check check-unit check-model check-crash check-faults check-kills check-host check-attack check-web check-browser lint fmt sanitize sanitize-host coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -17,6 +17,15 @@ hive_config() {
 	unit_setting skepd.service config 'ExecStart=' 'ExecStart=/usr/local/libexec/skep/skepd --config /etc/skep.json'
 }
 
+# hand_in FILE...: programs of tests/host/lib, to run in the host from /run/tests
+hand_in() {
+	local file
+	in_host mkdir -p /run/tests
+	for file in "$@"; do
+		in_host tee "/run/tests/${file##*/}" < "$ROOT/tests/host/lib/$file" > /dev/null
+	done
+}
+
 # unit_setting UNIT NAME LINE...: a drop-in of its [Service]
 unit_setting() {
 	local unit=$1 name=$2
