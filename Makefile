@@ -210,8 +210,8 @@ $(BUILD)/helpers/attack: $(wildcard tests/attack/*.c) tests/attack/attack.h $(BU
 	$(call say,HELPER,tests/attack)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests $(ALL_LDFLAGS) $(if $(INSTRUMENT),,-static) -o $@ $(filter %.c,$^)
 
-# What services of a test host are started with: a date that jumps.
-PRELOADS := $(BUILD)/helpers/clock.so
+# What services of a test host are started with: a date that jumps, an allocator that forgets.
+PRELOADS := $(BUILD)/helpers/clock.so $(BUILD)/helpers/leak.so
 HELPERS += $(PRELOADS)
 $(PRELOADS): $(BUILD)/helpers/%.so: tests/host/lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -281,6 +281,11 @@ check-faults: all $(BUILD)/unit/control/test_faults ## every fault at every syst
 
 check-kills: all $(HELPERS) ## processes of a hive that has work killed at random for SECONDS (60), as root; SEED=N draws the same
 	$(Q)BUILD=$(BUILD) KILLS_SECONDS=$(SECONDS) KILLS_SEED=$(SEED) bats --tap tests/host/hive-kills.bats
+
+check-leaks: all $(HELPERS) ## memory and descriptors of the services over OPERATIONS (10000) of every kind, as root
+	$(Q)BUILD=$(BUILD) LEAKS_OPERATIONS=$(OPERATIONS) bats --tap tests/leaks/hive-leaks.bats
+
+check-leaks: OPERATIONS = 10000
 
 check-host: all $(HELPERS) ## the real daemon in real containers, as root
 	$(Q)BUILD=$(BUILD) tests/run host
@@ -423,6 +428,6 @@ help: ## this list
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all demo bench budget fuzz fuzzers sanitized build-fuzzers build-instrumented check check-unit check-model check-crash check-faults check-kills check-host check-attack check-web check-browser lint fmt sanitize sanitize-host coverage analyze print-flags dist man install uninstall clean help
+.PHONY: FORCE all demo bench budget fuzz fuzzers sanitized build-fuzzers build-instrumented check check-unit check-model check-crash check-faults check-kills check-leaks check-host check-attack check-web check-browser lint fmt sanitize sanitize-host coverage analyze print-flags dist man install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
