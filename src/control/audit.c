@@ -179,12 +179,13 @@ void audit_op(struct audit *a, const struct op *op, int r)
 
 /* ---- one story ---- */
 
-/* A tag, or a line of the log. */
+/* A tag, or a line of the log; both borrowed. */
 struct item {
 	char at[CLOCK_TEXT_SIZE];
 	int64_t seq;
 	const struct chain_entry *tag; /* NULL: a line */
-	json_t *line;                  /* owned; NULL: a tag */
+	const char *line;
+	size_t size;
 };
 
 struct items {
@@ -194,8 +195,6 @@ struct items {
 
 static void items_release(struct items *list)
 {
-	for (size_t i = 0; i < list->count; i++)
-		json_decref(list->items[i].line);
 	free(list->items);
 }
 
@@ -218,21 +217,24 @@ static int by_time(const void *a, const void *b)
 	return order ? order : (x->seq < y->seq) - (x->seq > y->seq);
 }
 
+/* Only what they are sorted by is kept of them: there are many more than will be shown. */
 static void add_lines(const struct buf *text, struct items *list)
 {
 	for (const char *at = buf_str(text), *end; (end = strchr(at, '\n')); at = end + 1) {
 		json_t *line = NULL;
+		const char *when = NULL;
 		struct item *item;
 
-		if (json_parse(at, (size_t)(end - at), &line, NULL) < 0 ||
-		    !json_is_string(json_object_get(line, "at"))) {
-			json_decref(line);
-			continue;
+		if (json_parse(at, (size_t)(end - at), &line, NULL) == 0)
+			when = json_string_value(json_object_get(line, "at"));
+		if (when) {
+			item = items_add(list,
+					 json_integer_value(json_object_get(line, "seq")));
+			snprintf(item->at, sizeof(item->at), "%s", when);
+			item->line = at;
+			item->size = (size_t)(end - at);
 		}
-		item = items_add(list, json_integer_value(json_object_get(line, "seq")));
-		snprintf(item->at, sizeof(item->at), "%s",
-			 json_string_value(json_object_get(line, "at")));
-		item->line = line;
+		json_decref(line);
 	}
 }
 
@@ -264,8 +266,9 @@ static json_t *show_tag(const struct item *item)
 
 static json_t *show_line(const struct item *item)
 {
-	json_t *line = json_incref(item->line);
+	json_t *line = NULL;
 
+	(void)json_parse(item->line, item->size, &line, NULL); /* it was one a moment ago */
 	json_object_set_new(line, "kind", json_string("log"));
 	json_object_set(line, "agent", json_object_get(line, "object"));
 	json_object_del(line, "object");
