@@ -86,14 +86,19 @@ static void fail(struct op *op, const char *code)
 	outcome_fail(op);
 }
 
-/* The tag is on disk: everything that follows from it, however long the disk is full. */
+/* The tag is on disk: everything that follows from it, when there is room for it. What else
+ * keeps it from being written is left to healing and to the next start, which do it again. */
 static void roll_forward(struct op *op)
 {
 	struct error err = {};
 
 	if (derived_move(op, &err) < 0) {
-		outcome_later(op, &err, roll_forward);
-		return;
+		if (room_is_why(op->hive, &err)) {
+			outcome_later(op, &err, roll_forward);
+			return;
+		}
+		log_event(LOG_ERR, error_text(&err), "SKEP_AGENT", op->agent->settings.name,
+			  NULL);
 	}
 	joblog_line(op->log, "deployed: %s runs %.*s as deployed/%" PRId64,
 		    op->agent->settings.name, OID_SHORT, op->commit, op->proposal->id);

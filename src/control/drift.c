@@ -8,6 +8,7 @@
 #include "control/container.h"
 #include "control/event.h"
 #include "control/journal.h"
+#include "control/owed.h"
 #include "control/reconcile.h"
 #include "control/systems.h"
 #include "git/refs.h"
@@ -247,7 +248,7 @@ static void compare_restarts(const struct agent *agent, json_t *list)
 {
 	int64_t now = clock_boot_ms();
 	bool steady = agent->up_since_ms > 0 && now - agent->up_since_ms >= STEADY_MS;
-	unsigned count = steady ? 0 : agent->attempts;
+	unsigned count = steady || owed_a_deploy(agent) ? 0 : agent->attempts;
 	char have[40];
 
 	if (agent->restarts > count && now - agent->restarted_ms < STEADY_MS)

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/crash.h"
 #include "base/log.h"
+#include "control/event.h"
 #include "control/joblog.h"
 #include "control/room.h"
 
@@ -30,6 +31,10 @@ bool outcome_put_off(struct op *op)
 	if (op->touched || !(error_passes(&op->err) || room_is_why(op->hive, &op->err)))
 		return false;
 	joblog_line(op->log, "put off: %s", error_text(&op->err));
+	if (op->proposal && op->proposal->deploying) {
+		op->proposal->deploying = false; /* it can be cancelled again */
+		event_proposal(op->hive, op->proposal);
+	}
 	op_finish(op, op->err.err);
 	return true;
 }

@@ -29,6 +29,11 @@ static struct proposal *find_owed(const struct agent *agent)
 	return NULL;
 }
 
+bool owed_a_deploy(const struct agent *agent)
+{
+	return find_owed(agent) != NULL;
+}
+
 static bool is_down(const struct agent *agent)
 {
 	return strcmp(agent->state, "stopped") == 0 || strcmp(agent->state, "failed") == 0;

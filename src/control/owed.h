@@ -19,5 +19,9 @@ void owed_resume(struct agent *agent);
  */
 void owed_look(struct agent *agent);
 
+/* Whether the deploy of an approved proposal is owed: attempts are about that, and not about a
+ * container that ends. */
+bool owed_a_deploy(const struct agent *agent);
+
 /* No attempt is made any more until the next look. */
 void owed_cancel(struct agent *agent);

@@ -150,6 +150,25 @@ turn_clock() {
 	equal "$pid" "$(pid_of skepd.service)"
 }
 
+@test "a deploy that waits for room can be cancelled" {
+	next waits
+	hold_at built
+	background approve-waits skep approve "$N" --commit "$COMMIT"
+	wait_for 60 holds
+	fill
+	# enough for a tag, not for a deploy
+	in_host truncate -s -30M $STATE/filler
+	go_on
+	wait_for 30 is_state "$N" approved
+	# some attempts later the container is still said to be well
+	sleep 8
+	fails contains "$(operator '{"cmd":"drift"}')" 'in a row'
+	skep cancel "$N"
+	equal cancelled "$(state_of "$N")"
+	free
+	wait_for 30 is_true
+}
+
 @test "the disk becomes full while a deploy fails" {
 	deployed=$(desired alice deployed)
 	before=$(inside alice cat /etc/lines)
