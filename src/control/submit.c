@@ -9,6 +9,7 @@
 #include "control/container.h"
 #include "control/preview.h"
 #include "control/lifecycle.h"
+#include "control/tidy.h"
 #include "control/worker.h"
 
 #include <errno.h>
@@ -144,7 +145,7 @@ static void clean_up(const struct submission *s)
 	struct error err = {};
 	int removed = 0;
 
-	if (repo_recover_objects(dir, &removed, &err) < 0)
+	if (!tidy_repacks(s->hive, dir) && repo_recover_objects(dir, &removed, &err) < 0)
 		log_line(LOG_WARNING, "%s", error_text(&err));
 }
 

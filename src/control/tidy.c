@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "control/op.h"
 #include "control/worker.h"
 #include "git/refs.h"
 #include "git/repack.h"
@@ -21,12 +22,20 @@
 
 struct tidying {
 	struct hive *hive;
-	struct timer *timer; /* NULL: a child or skep-exec is at it */
-	size_t next;         /* agents whose repositories were seen to; then meta */
+	struct timer *timer;  /* NULL: a child or skep-exec is at it */
+	size_t next;          /* agents whose repositories were seen to; then meta */
+	const char *repacked; /* the repository a child is at; NULL: none */
 };
 
 static void on_round(void *data);
 static void on_repository(void *data);
+
+bool tidy_repacks(const struct hive *hive, const char *dir)
+{
+	const struct tidying *t = hive->tidying;
+
+	return t && t->repacked && strcmp(t->repacked, dir) == 0;
+}
 
 void tidying_free(struct tidying *t)
 {
@@ -49,12 +58,13 @@ static void wait_until_idle(struct tidying *t, timer_fn fn)
 	wait_for(t, ms < BUSY_MS ? ms : BUSY_MS, fn);
 }
 
+/* Who waits may well wait for room. */
 static bool is_idle(const struct hive *hive)
 {
 	if (hive->imports > 0 || hive->builds.used > 0 || hive->starts.used > 0)
 		return false;
 	for (size_t i = 0; i < hive->n_agents; i++)
-		if (hive->agents[i]->ops)
+		if (hive->agents[i]->ops && !hive->agents[i]->ops->sleep)
 			return false;
 	return true;
 }
@@ -165,6 +175,7 @@ static void on_repacked(const json_t *result, const struct error *err, void *dat
 {
 	struct repacking *repacking = data;
 
+	repacking->tidying->repacked = NULL;
 	if (!result)
 		log_line(LOG_WARNING, "%s", error_text(err));
 	on_packed(repacking->tidying, repacking->dir);
@@ -211,6 +222,7 @@ static void on_repository(void *data)
 	}
 	repacking = mem_new(1, sizeof(*repacking));
 	*repacking = (struct repacking){.tidying = t, .dir = TAKE_PTR(dir)};
+	t->repacked = repacking->dir;
 	worker_repack(hive, repacking->dir, on_repacked, repacking);
 }
 

@@ -12,3 +12,7 @@ struct tidying;
 /* Looks from now on every config->tidy_interval_ms. */
 void tidy_begin(struct hive *hive);
 void tidying_free(struct tidying *tidying);
+
+/* Whether a child makes one pack of this repository at the moment: files it has begun are not
+ * leftovers. */
+bool tidy_repacks(const struct hive *hive, const char *dir);
