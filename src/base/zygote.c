@@ -9,11 +9,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ANSWER_MS 10000
@@ -155,8 +157,12 @@ int zygote_spawn(struct zygote *z, const struct child_spec *spec, pid_t *ret_pid
 		return error_set_errno(err, answer, "cannot start '%s'", spec->argv[0]);
 	/* nobody else waits for it: the number stays its own */
 	fd = pidfd_open(answer, 0);
-	if (fd < 0)
-		return error_set_errno(err, errno, "cannot watch '%s'", spec->argv[0]);
+	if (fd < 0) {
+		r = errno;
+		(void)kill(answer, SIGKILL);
+		(void)waitpid(answer, NULL, 0);
+		return error_set_errno(err, r, "cannot watch '%s'", spec->argv[0]);
+	}
 	*ret_pid = answer;
 	*ret_pidfd = fd;
 	return 0;
