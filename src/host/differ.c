@@ -57,14 +57,13 @@ static int differ_ids(pid_t leader, const struct container_spec *spec, json_t *l
 	return 0;
 }
 
-/* A network of its own belongs to the container's user namespace, the machine's does not. */
-static int differ_network(pid_t leader, const struct container_spec *spec, json_t *list,
-			  struct error *err)
+/* A network of its own belongs to the container's user namespace or to one below it, the
+ * machine's to the one we are in. */
+static int is_private(pid_t leader, bool *ret, struct error *err)
 {
 	_cleanup_close_ int network = -1, owner = -1;
-	struct stat owned, user;
+	struct stat owned, user, own;
 	char path[64];
-	bool private;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)leader);
 	network = open(path, O_RDONLY | O_CLOEXEC);
@@ -72,9 +71,20 @@ static int differ_network(pid_t leader, const struct container_spec *spec, json_
 	if (owner < 0 || fstat(owner, &owned) < 0)
 		return error_set_errno(err, errno, "cannot look at '%s'", path);
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)leader);
-	if (stat(path, &user) < 0)
+	if (stat(path, &user) < 0 || stat("/proc/self/ns/user", &own) < 0)
 		return error_set_errno(err, errno, "cannot look at '%s'", path);
-	private = owned.st_ino == user.st_ino;
+	*ret = owned.st_ino == user.st_ino || owned.st_ino != own.st_ino;
+	return 0;
+}
+
+static int differ_network(pid_t leader, const struct container_spec *spec, json_t *list,
+			  struct error *err)
+{
+	bool private;
+	int r = is_private(leader, &private, err);
+
+	if (r < 0)
+		return r;
 	if (private != spec->private_network)
 		differ_add(list, "network", spec->private_network ? "private" : "host",
 			   private ? "private" : "host");
@@ -203,7 +213,26 @@ static void differ_socket(const struct place *place, const struct container_spec
 		differ_add(list, "socket", want, have);
 }
 
-/* A network that is shared is the machine's, the same for all; another is its own affair. */
+/*
+ * A network that is shared is the machine's, the same for all; another is its own affair.
+ * Whoever left the machine's cannot come back, so what was read before it was seen there is the
+ * machine's.
+ */
+static int read_machine(pid_t leader, struct port_lines *machine, struct error *err)
+{
+	struct port_lines lines = {};
+	bool private = false;
+	int r = port_lines_read(leader, &lines, err);
+
+	if (r == 0)
+		r = is_private(leader, &private, err);
+	if (r < 0 || private)
+		port_lines_release(&lines);
+	else
+		*machine = lines;
+	return r;
+}
+
 static int differ_listener(pid_t leader, const struct container_spec *spec,
 			   struct port_lines *machine, json_t *list, struct error *err)
 {
@@ -214,8 +243,8 @@ static int differ_listener(pid_t leader, const struct container_spec *spec,
 	if (spec->private_network)
 		return 0;
 	if (!machine->known)
-		r = port_lines_read(leader, machine, err);
-	if (r < 0)
+		r = read_machine(leader, machine, err);
+	if (r < 0 || !machine->known)
 		return r;
 	found = port_lines_foreign(machine, spec->port, spec->uid_base);
 	if (!found)
