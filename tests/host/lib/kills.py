@@ -393,7 +393,7 @@ def main():
     threading.excepthook = lambda what: failed.append("".join(traceback.format_exception(what.exc_value)))
     load.start()
     end = time.monotonic() + given.seconds
-    while time.monotonic() < end and not failed:
+    while True:
         hold = min(end, time.monotonic() + 60)
         while time.monotonic() < hold and not failed:
             time.sleep(killer.chance.expovariate(1 / 1.5))
@@ -404,7 +404,10 @@ def main():
         kills = ", ".join(f"{name} {n}" for name, n in sorted(killer.killed.items()))
         say(f"{time.strftime('%T')} {killer.killed.total()} killed ({kills}); answers {dict(load.book.answers)}; "
               f"{len(load.book.proposals)} proposals, {len(load.book.verdicts)} verdicts kept; at rest after {took:.1f} s")
+        if time.monotonic() >= end or failed:
+            break
         load.gate.open()
+    # nobody is within: what the manager is asked for has been answered
     load.gate.end()
     os.kill(load.manager.pid, signal.SIGTERM)
     say("\n# ".join("\n".join(failed or ["nothing is missing"]).splitlines()))
