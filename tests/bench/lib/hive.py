@@ -62,6 +62,20 @@ def comm(pid):
         return ''
 
 
+def jobs(pid):
+    """Its children that have something to do: not those that wait to be asked to fork."""
+    found = []
+    for child in children(pid):
+        try:
+            with open(f'/proc/{child}/cmdline', 'rb') as f:
+                words = f.read().split(b'\0')
+        except OSError:
+            continue
+        if words[1:2] != [b'zygote']:
+            found.append(child)
+    return found
+
+
 def memory_mib(pid, key='VmRSS'):
     with open(f'/proc/{pid}/status') as f:
         for line in f:

@@ -6,7 +6,7 @@ import sys
 import time
 
 from dashboard import PORT, log_in, request, wait_for_pages
-from hive import Client, Hive, children, comm
+from hive import Client, Hive, comm, jobs
 
 ORDER = 115
 SECONDS = 110
@@ -89,7 +89,7 @@ def refused_commits(hive, agent):
 def wait_idle(hive):
     """Until what was begun for the one that floods is over."""
     for _ in range(600):
-        if not [pid for pid in children(hive.skepd()) if comm(pid) == 'skepd'] and not children(hive.pids()['skep-exec']):
+        if not [pid for pid in jobs(hive.skepd()) if comm(pid) == 'skepd'] and not jobs(hive.pids()['skep-exec']):
             return
         time.sleep(0.1)
     raise RuntimeError('an import does not end')
